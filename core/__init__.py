@@ -1,0 +1,1 @@
+"""The shared words, the wire, and the database door; no service logic lives here."""

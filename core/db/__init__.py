@@ -1,0 +1,1 @@
+"""The database door: connections, migrations, and named SQL statements."""

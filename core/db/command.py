@@ -1,0 +1,84 @@
+"""``blocktwin db``: migrate the database and look at its schema."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+from typing import Any
+
+import click
+from psycopg import Connection
+
+from core.config import DatabaseConfig, Invocation
+from core.db import migrate
+from core.db.describe import describe
+from core.db.pool import connect
+
+
+@click.group()
+def db() -> None:
+    """Migrate the database and look at its schema."""
+
+
+@db.command()
+@click.option("--dry-run", is_flag=True, help="Only say what would be applied.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def upgrade(invocation: Invocation, *, dry_run: bool, as_json: bool) -> None:
+    """Apply pending migrations and note the TimescaleDB edition."""
+    with closing(_connect(invocation)) as conn:
+        if dry_run:
+            names = [row.title for row in migrate.status(conn) if row.applied_at is None]
+        else:
+            # A migration may take longer than any honest query.
+            conn.execute("SET statement_timeout = 0")
+            names = migrate.upgrade(conn)
+        version, edition = migrate.edition(conn)
+    if as_json:
+        store = {"version": version, "edition": edition}
+        click.echo(json.dumps({"applied": names, "dry_run": dry_run, "timescaledb": store}))
+        return
+    for name in names:
+        click.echo(f"{'would apply' if dry_run else 'applied'} {name}")
+    if not dry_run:
+        click.echo(f"schema is current; TimescaleDB {version}, {edition} edition")
+
+
+@db.command(name="status")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+@click.pass_obj
+def show_status(invocation: Invocation, *, as_json: bool) -> None:
+    """List the migrations; exit 1 when some are pending."""
+    with closing(_connect(invocation)) as conn:
+        rows = migrate.status(conn)
+        version, edition = migrate.edition(conn)
+    pending = sum(row.applied_at is None for row in rows)
+    if as_json:
+        listed = [
+            {
+                "version": row.version,
+                "name": row.name,
+                "applied_at": row.applied_at.isoformat() if row.applied_at else None,
+            }
+            for row in rows
+        ]
+        store = {"version": version, "edition": edition}
+        click.echo(json.dumps({"pending": pending, "migrations": listed, "timescaledb": store}))
+    else:
+        for row in rows:
+            click.echo(f"{row.title}: {row.applied_at or 'pending'}")
+        click.echo(f"TimescaleDB: {f'{version}, {edition} edition' if version else 'none yet'}")
+    raise SystemExit(1 if pending else 0)
+
+
+@db.command()
+@click.pass_obj
+def schema(invocation: Invocation) -> None:
+    """Print the schema of the database as text, for reading and comparing."""
+    with closing(_connect(invocation)) as conn:
+        click.echo(describe(conn), nl=False)
+
+
+def _connect(invocation: Invocation) -> Connection[Any]:
+    database = invocation.load(DatabaseConfig).get(DatabaseConfig)
+    return connect(database, autocommit=True, application_name="blocktwin db")

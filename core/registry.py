@@ -1,0 +1,52 @@
+"""Which series exist and what is known of each: the worker's picture of the registered devices.
+
+Built from the database by ``core.db.registry``; pure, so decode and the engine run without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from core.model import Field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesInfo:
+    """One device × one quantity.
+
+    Attributes:
+        series_id: small positive integer.
+        interval_s: expected seconds between two readings.
+        spaces: codes of the containing spaces, district first, smallest last; empty if unplaced.
+    """
+
+    series_id: int
+    device_id: str
+    quantity: str
+    kind: str
+    field: Field
+    gateway_id: str
+    interval_s: float
+    spaces: tuple[str, ...] = ()
+
+
+class Registry:
+    """All registered series, looked up by SenML name (``device:quantity``) or by id.
+
+    Attributes:
+        by_name: ``"device:quantity"`` -> SeriesInfo.
+        by_id: series id -> SeriesInfo.
+        devices: ids of all registered devices.
+        gateways: ids of all registered gateways.
+        size: one more than the largest series id: the length of arrays indexed by series id.
+    """
+
+    __slots__ = ("by_id", "by_name", "devices", "gateways", "size")
+
+    def __init__(self, series: Iterable[SeriesInfo], gateways: Iterable[str] = ()) -> None:
+        self.by_id = {info.series_id: info for info in series}
+        self.by_name = {f"{info.device_id}:{info.quantity}": info for info in self.by_id.values()}
+        self.devices = frozenset(info.device_id for info in self.by_id.values())
+        self.gateways = frozenset(gateways) | {info.gateway_id for info in self.by_id.values()}
+        self.size = max(self.by_id, default=0) + 1

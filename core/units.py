@@ -1,0 +1,147 @@
+"""What is measured, in which unit, and by which kind of device: the tables, and unit conversion.
+
+Unit codes are SenML's (RFC 8428 section 12.1, RFC 8798) where SenML has one, UCUM's otherwise.
+A plausible range is wide on purpose: outside it a value is marked, never thrown away.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.model import Field
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """What is measured: its one unit, its plausible range (inclusive), and its names."""
+
+    unit: str
+    low: float
+    high: float
+    zh: str
+    en: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceKind:
+    """A kind of instrument: its field, what it measures, and its names."""
+
+    field: Field
+    quantities: tuple[str, ...]
+    zh: str
+    en: str
+
+
+def _q(unit: str, low: float, high: float, zh: str, en: str) -> Quantity:
+    return Quantity(unit=unit, low=low, high=high, zh=zh, en=en)
+
+
+QUANTITIES: dict[str, Quantity] = {
+    # fire
+    "smoke_obscuration": _q("%/m", 0, 100, "烟雾减光率", "smoke obscuration"),
+    "smoke_alarm": _q("1", 0, 1, "烟感报警", "smoke alarm"),
+    "temperature": _q("Cel", -40, 1200, "温度", "temperature"),
+    "panel_fire": _q("1", 0, 1, "主机火警", "panel fire"),
+    "panel_fault": _q("1", 0, 1, "主机故障", "panel fault"),
+    # water
+    "flow": _q("m3/s", -5, 200, "流量", "flow"),
+    "depth": _q("m", 0, 5, "积水深度", "water depth"),
+    "level": _q("m", -20, 100, "水位", "water level"),
+    "rain_intensity": _q("mm/h", 0, 400, "雨强", "rain intensity"),
+    "water_temperature": _q("Cel", -5, 60, "水温", "water temperature"),
+    "ph": _q("pH", 0, 14, "酸碱度", "pH"),
+    "dissolved_oxygen": _q("mg/L", 0, 25, "溶解氧", "dissolved oxygen"),
+    "conductivity": _q("uS/cm", 0, 60000, "电导率", "conductivity"),
+    "turbidity": _q("NTU", 0, 4000, "浊度", "turbidity"),
+    "ammonia_nitrogen": _q("mg/L", 0, 200, "氨氮", "ammonia nitrogen"),
+    # slope
+    "tilt": _q("deg", -90, 90, "倾角", "tilt"),
+    "displacement": _q("mm", -10000, 10000, "位移", "displacement"),
+    "crack_width": _q("mm", 0, 2000, "裂缝宽度", "crack width"),
+    "pore_pressure": _q("kPa", -100, 1000, "孔隙水压", "pore pressure"),
+    # traffic and charging areas
+    "occupancy": _q("%", 0, 100, "时间占有率", "time occupancy"),
+    "vehicle_flow": _q("1/h", 0, 4000, "车流量", "vehicle flow"),
+    "speed": _q("km/h", 0, 200, "车速", "speed"),
+    "voltage": _q("V", 0, 500, "电压", "voltage"),
+    "current": _q("A", 0, 1000, "电流", "current"),
+}
+
+
+def _k(field: Field, quantities: str, zh: str, en: str) -> DeviceKind:
+    return DeviceKind(field=field, quantities=tuple(quantities.split()), zh=zh, en=en)
+
+
+DEVICE_KINDS: dict[str, DeviceKind] = {
+    "smoke": _k(Field.FIRE, "smoke_obscuration smoke_alarm", "感烟探测器", "smoke detector"),
+    "heat": _k(Field.FIRE, "temperature", "感温探测器", "heat detector"),
+    "fire_panel": _k(Field.FIRE, "panel_fire panel_fault", "火灾报警主机", "fire alarm panel"),
+    "outfall_flow": _k(Field.WATER, "flow", "排口流量计", "outfall flow meter"),
+    "pipe_flow": _k(Field.WATER, "flow", "管网流量计", "pipe flow meter"),
+    "waterlogging": _k(Field.WATER, "depth", "积水监测点", "waterlogging gauge"),
+    "river_level": _k(Field.WATER, "level", "水位计", "level gauge"),
+    "rain_gauge": _k(Field.WATER, "rain_intensity", "雨量计", "rain gauge"),
+    "water_quality": _k(
+        Field.WATER,
+        "water_temperature ph dissolved_oxygen conductivity turbidity ammonia_nitrogen",
+        "水质监测站",
+        "water quality station",
+    ),
+    "tilt": _k(Field.SLOPE, "tilt", "倾角计", "tiltmeter"),
+    "displacement": _k(Field.SLOPE, "displacement", "位移计", "displacement gauge"),
+    "crack": _k(Field.SLOPE, "crack_width", "裂缝计", "crack gauge"),
+    "pore_pressure": _k(Field.SLOPE, "pore_pressure", "孔隙水压计", "piezometer"),
+    "geomagnetic": _k(
+        Field.TRAFFIC, "occupancy vehicle_flow speed", "地磁车辆检测器", "geomagnetic detector"
+    ),
+    "charging_voltage": _k(
+        Field.TRAFFIC, "voltage current", "充电区电压监测", "charging area voltage monitor"
+    ),
+}
+
+_LINEAR: dict[tuple[str, str], tuple[float, float]] = {
+    ("K", "Cel"): (1.0, -273.15),
+    ("[degF]", "Cel"): (5 / 9, -160 / 9),
+    ("l/s", "m3/s"): (1e-3, 0.0),
+    ("m3/h", "m3/s"): (1 / 3600, 0.0),
+    ("mm", "m"): (1e-3, 0.0),
+    ("cm", "m"): (1e-2, 0.0),
+    ("m", "mm"): (1e3, 0.0),
+    ("cm", "mm"): (10.0, 0.0),
+    ("mg/l", "mg/L"): (1.0, 0.0),
+    ("mS/cm", "uS/cm"): (1e3, 0.0),
+    ("S/m", "uS/cm"): (1e4, 0.0),
+    ("rad", "deg"): (57.29577951308232, 0.0),
+    ("Pa", "kPa"): (1e-3, 0.0),
+    ("hPa", "kPa"): (0.1, 0.0),
+    ("/", "%"): (100.0, 0.0),
+    ("m/s", "km/h"): (3.6, 0.0),
+    ("1/s", "1/h"): (3600.0, 0.0),
+    ("1/min", "1/h"): (60.0, 0.0),
+    ("mV", "V"): (1e-3, 0.0),
+    ("mA", "A"): (1e-3, 0.0),
+    ("m/h", "mm/h"): (1e3, 0.0),
+    ("/", "1"): (1.0, 0.0),
+    ("count", "1"): (1.0, 0.0),
+}
+
+UNITS: tuple[str, ...] = tuple(
+    sorted({quantity.unit for quantity in QUANTITIES.values()} | {unit for unit, _ in _LINEAR})
+)
+"""Every unit that ``conversion`` can bring to some quantity's own."""
+
+
+def conversion(unit: str, quantity: str) -> tuple[float, float] | None:
+    """Return (scale, offset) that brings ``unit`` to the quantity's own unit, or None if none does.
+
+    The result is ``value * scale + offset``.
+
+    Raises:
+        KeyError: if the quantity is unknown.
+
+    Example:
+        >>> conversion("cm", "depth"), conversion("Cel", "temperature"), conversion("V", "depth")
+        ((0.01, 0.0), (1.0, 0.0), None)
+    """
+    own = QUANTITIES[quantity].unit
+    return (1.0, 0.0) if unit == own else _LINEAR.get((unit, own))

@@ -1,0 +1,153 @@
+// The typed client of the HTTP API: one function a call, every failure one `ApiProblem`.
+import type {
+  Alarm,
+  AlarmDetail,
+  AlarmPage,
+  CloseCause,
+  DeviceCollection,
+  DeviceDetail,
+  DistrictState,
+  Readings,
+  Session,
+  SpaceCollection,
+} from "./types.ts";
+
+const ROOT = "api/v1/";
+const TIMEOUT_MS = 15_000;
+const MAX_PAGES = 10;
+
+/** Why a call failed: the server's RFC 9457 answer, or status 0 when there was none. */
+export class ApiProblem extends Error {
+  readonly status: number;
+  readonly title: string;
+  readonly detail: string;
+
+  constructor(status: number, title: string, detail: string) {
+    super(detail || title || `HTTP ${status}`);
+    this.name = "ApiProblem";
+    this.status = status;
+    this.title = title;
+    this.detail = detail;
+  }
+}
+
+type Send = (input: string, init: RequestInit) => Promise<Response>;
+
+export type AlarmQuery = Partial<
+  Record<"state" | "field" | "severity" | "space" | "device" | "limit" | "after", string>
+>;
+
+/** Read a problem document; a proxy's HTML page or an empty body still gives a usable problem. */
+export async function toProblem(answer: Response): Promise<ApiProblem> {
+  const type = answer.headers.get("content-type") ?? "";
+  if (!type.includes("json")) return new ApiProblem(answer.status, answer.statusText, "");
+  const body: unknown = await answer.json().catch(() => null);
+  const text = (key: string): string => {
+    const value = (body as Record<string, unknown> | null)?.[key];
+    return typeof value === "string" ? value : "";
+  };
+  return new ApiProblem(answer.status, text("title") || answer.statusText, text("detail"));
+}
+
+export class Api {
+  /** Called on every 401, so that the page can ask for a token wherever it happens. */
+  onUnauthorized: () => void = () => {};
+  readonly #send: Send;
+
+  constructor(send: Send = (input, init) => fetch(input, init)) {
+    this.#send = send;
+  }
+
+  session = (): Promise<Session> => this.#get("session");
+  login = (token: string): Promise<Session> => this.#post("session", { token });
+  logout = async (): Promise<void> => void (await this.#call("session", { method: "DELETE" }));
+
+  spaces = (kinds: readonly string[]): Promise<SpaceCollection> =>
+    this.#get("spaces", { kind: kinds.join(",") });
+  state = (): Promise<DistrictState> => this.#get("state", { kind: "block" });
+  device = (id: string): Promise<DeviceDetail> => this.#get(`devices/${encodeURIComponent(id)}`);
+  alarm = (id: string): Promise<AlarmDetail> => this.#get(`alarms/${encodeURIComponent(id)}`);
+  alarms = (query: AlarmQuery): Promise<AlarmPage> => this.#get("alarms", query);
+
+  /** All devices, page after page. */
+  async devices(): Promise<DeviceCollection> {
+    const all: DeviceCollection = { type: "FeatureCollection", features: [] };
+    let after: string | null | undefined;
+    for (let page = 0; page < MAX_PAGES; page += 1) {
+      const part: DeviceCollection = await this.#get("devices", after ? { after } : {});
+      all.features.push(...part.features);
+      after = part.next;
+      if (!after) break;
+    }
+    return all;
+  }
+
+  /** All open alarms, page after page. */
+  async openAlarms(): Promise<Alarm[]> {
+    const all: Alarm[] = [];
+    let after: string | null = null;
+    for (let page = 0; page < MAX_PAGES; page += 1) {
+      const query: AlarmQuery = { state: "open", limit: "200", ...(after ? { after } : {}) };
+      const part: AlarmPage = await this.alarms(query);
+      all.push(...part.alarms);
+      after = part.next;
+      if (!after) break;
+    }
+    return all;
+  }
+
+  readings = (id: string, quantity: string, from: Date, limit: number): Promise<Readings> =>
+    this.#get(`devices/${encodeURIComponent(id)}/readings`, {
+      quantity,
+      from: from.toISOString(),
+      limit: String(limit),
+    });
+
+  acknowledge = (id: string): Promise<Alarm> => this.#act(id, "acknowledge", {});
+  comment = (id: string, note: string): Promise<Alarm> => this.#act(id, "comment", { note });
+  close = (id: string, cause: CloseCause, note: string): Promise<Alarm> =>
+    this.#act(id, "close", note ? { cause, note } : { cause });
+
+  #act(id: string, action: string, body: object): Promise<Alarm> {
+    return this.#post(`alarms/${encodeURIComponent(id)}/${action}`, body);
+  }
+
+  async #get<T>(path: string, query: Record<string, string> = {}): Promise<T> {
+    const search = new URLSearchParams(query).toString();
+    const answer = await this.#call(search ? `${path}?${search}` : path, { method: "GET" });
+    return (await answer.json()) as T;
+  }
+
+  async #post<T>(path: string, body: object): Promise<T> {
+    const answer = await this.#call(path, {
+      method: "POST",
+      body: JSON.stringify(body),
+      headers: { "Content-Type": "application/json" },
+    });
+    return (await answer.json()) as T;
+  }
+
+  async #call(path: string, init: RequestInit): Promise<Response> {
+    const headers = new Headers(init.headers);
+    headers.set("Accept", "application/json");
+    // A cookie alone may not change anything: a foreign page cannot set this header.
+    if (init.method !== "GET") headers.set("X-Blocktwin", "1");
+    let answer: Response;
+    try {
+      const signal = AbortSignal.timeout(TIMEOUT_MS);
+      answer = await this.#send(ROOT + path, {
+        ...init,
+        headers,
+        signal,
+        credentials: "same-origin",
+      });
+    } catch (cause) {
+      const timedOut = cause instanceof DOMException && cause.name === "TimeoutError";
+      throw new ApiProblem(0, timedOut ? "timeout" : "network", "");
+    }
+    if (answer.ok) return answer;
+    const problem = await toProblem(answer);
+    if (answer.status === 401) this.onUnauthorized();
+    throw problem;
+  }
+}

@@ -1,0 +1,128 @@
+// New severe alarms over the map, announced to screen readers, until looked at, acknowledged or put away.
+import { LitElement, css, html } from "lit";
+import { customElement, state } from "lit/decorators.js";
+import { measured, place, subjectName } from "../alarm_text.ts";
+import { clock } from "../format.ts";
+import { pick, t } from "../i18n.ts";
+import { Live } from "../live.ts";
+import { ladderSign, levelName, tool } from "../pictures.ts";
+import { isSeverity, LADDER } from "../severity.ts";
+import { sound } from "../sound.ts";
+import { store, type Call } from "../store.ts";
+import type { Alarm } from "../types.ts";
+import { choose, shared } from "./shared.ts";
+
+const SHOWN = 3;
+
+@customElement("bt-call-banner")
+export class CallBanner extends LitElement {
+  @state() private calls: string[] = [];
+  @state() private said = "";
+  protected live = new Live(this);
+
+  static override styles = [
+    shared,
+    css`
+      :host {
+        display: grid;
+        gap: 6px;
+        grid-template-columns: minmax(0, 1fr);
+        justify-items: center;
+        pointer-events: none;
+      }
+      article {
+        pointer-events: auto;
+        display: flex;
+        align-items: center;
+        gap: 10px;
+        width: min(560px, 100%);
+        padding: 8px 10px 8px 12px;
+        background: var(--panel);
+        border: 2px solid var(--step);
+        border-left-width: 8px;
+        border-radius: var(--radius);
+        box-shadow: var(--shadow);
+      }
+      .text {
+        flex: 1;
+        min-width: 0;
+        font-size: 13px;
+      }
+      .text b {
+        font-size: 15px;
+      }
+      .text span {
+        display: block;
+        overflow: hidden;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+      }
+      @media (max-width: 760px) {
+        article:nth-of-type(n + 2) {
+          display: none;
+        }
+      }
+      @media (prefers-reduced-motion: no-preference) {
+        article {
+          animation: arrive 0.25s ease-out;
+        }
+      }
+      @keyframes arrive {
+        from {
+          transform: translateY(-12px);
+          opacity: 0;
+        }
+      }
+    `,
+  ];
+
+  override connectedCallback(): void {
+    super.connectedCallback();
+    store.addEventListener("call", this.hear);
+  }
+
+  override disconnectedCallback(): void {
+    store.removeEventListener("call", this.hear);
+    super.disconnectedCallback();
+  }
+
+  protected override render() {
+    const waiting = this.calls
+      .map((id) => store.desk.alarms.get(id))
+      .filter((alarm): alarm is Alarm => alarm?.state === "unacknowledged");
+    return html`<div class="unseen" role="alert" aria-live="assertive">${this.said}</div>
+      ${waiting.slice(0, SHOWN).map((alarm) => this.call(alarm))}`;
+  }
+
+  private call(alarm: Alarm) {
+    const colour = isSeverity(alarm.severity) ? LADDER[alarm.severity].colour : LADDER[1].colour;
+    return html`<article style="--step:${colour}" data-call=${alarm.alarm_id}>
+      ${ladderSign(alarm.severity, 30)}
+      <div class="text">
+        <span><b>${pick(alarm.name)}</b> · ${levelName(alarm.severity)} · ${clock(alarm.raised_at)}</span>
+        <span>${subjectName(alarm)} · ${place(alarm.path)}</span>
+        <span>${measured(alarm)}</span>
+      </div>
+      <button class="main" @click=${() => this.show(alarm)}>${t("alarm.show")}</button>
+      <button class="bare" aria-label=${t("alarm.dismiss")} title=${t("alarm.dismiss")}
+        @click=${() => this.forget(alarm.alarm_id)}>${tool("close")}</button>
+    </article>`;
+  }
+
+  private hear = (event: Event): void => {
+    const { alarm, escalated } = (event as CustomEvent<Call>).detail;
+    this.calls = [alarm.alarm_id, ...this.calls.filter((id) => id !== alarm.alarm_id)].slice(0, 50);
+    const opening = t(escalated ? "alarm.escalated" : "alarm.new");
+    this.said = `${opening}：${levelName(alarm.severity)} ${pick(alarm.name)}，${subjectName(alarm)}，${place(alarm.path)}`;
+    sound(alarm.severity);
+  };
+
+  private show(alarm: Alarm): void {
+    this.forget(alarm.alarm_id);
+    choose(this, { alarm: alarm.alarm_id });
+  }
+
+  private forget(id: string): void {
+    this.calls = this.calls.filter((call) => call !== id);
+  }
+}

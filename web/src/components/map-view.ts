@@ -1,0 +1,385 @@
+// The map: puts the ground and the desk's state into MapLibre's sources, and tells what is pressed.
+import { LitElement, css, html, nothing, unsafeCSS } from "lit";
+import { customElement, property, query, state } from "lit/decorators.js";
+import { Map as Chart, setWorkerUrl, type GeoJSONSource, type MapLayerMouseEvent } from "maplibre-gl";
+import maplibreCss from "maplibre-gl/dist/maplibre-gl.css?inline";
+import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
+import { findableDevice, findableSpace } from "../find.ts";
+import { lang, onLang, placeName, t } from "../i18n.ts";
+import { addImages } from "../map/images.ts";
+import { isSynthetic, loadGround, type Ground } from "../map/ground.ts";
+import {
+  alarmSigns,
+  blockSigns,
+  extent,
+  gatewayPoints,
+  markedBlocks,
+  markedBuildings,
+  outsideBlocks,
+} from "../map/overlays.ts";
+import { DAY, NIGHT } from "../map/palette.ts";
+import { buildStyle, BUILDING_ZOOM, type SourceName } from "../map/style.ts";
+import { problemText } from "../problem.ts";
+import { store } from "../store.ts";
+import { isLight, onTheme } from "../theme.ts";
+import type { DeviceState, SpaceCollection, SpaceProperties } from "../types.ts";
+import { findables } from "./find-box.ts";
+import type { MapAct } from "./map-tools.ts";
+import { choose, shared } from "./shared.ts";
+import "./map-tools.ts";
+
+setWorkerUrl(workerUrl);
+
+const CLOSE_UP = 16.6;
+const BLOCK_ZOOM = 15.2;
+/** With more devices than this, their discs would cover the blocks from afar: they appear nearer. */
+const CROWD = 3_000;
+const CROWD_ZOOM = 13.5;
+const RETRY_MS = 4_000;
+const NONE: SpaceCollection = { type: "FeatureCollection", features: [] };
+
+@customElement("bt-map-view")
+export class MapView extends LitElement {
+  /** Pixels of the left and the bottom edge that other panels cover. */
+  @property({ type: Number }) coveredLeft = 0;
+  @state() private problem = "";
+  @state() private tip = "";
+  @state() private tilted = false;
+  @state() private showDevices = true;
+  @query(".chart") private place!: HTMLElement;
+  private chart: Chart | null = null;
+  private ground: Ground | null = null;
+  private buildings: SpaceCollection | null = null;
+  private stated = new Map<string, DeviceState>();
+  private picked: [number, number] | null = null;
+  private styled = false;
+  private framed = false;
+  private off: (() => void)[] = [];
+  private last: Partial<Record<"alarms" | "spaces" | "devices" | "gateways", unknown>> = {};
+
+  static override styles = [
+    unsafeCSS(maplibreCss),
+    shared,
+    css`
+      :host {
+        display: block;
+        position: relative;
+        overflow: hidden;
+        background: var(--ground);
+      }
+      .chart {
+        position: absolute;
+        inset: 0;
+      }
+      bt-map-tools {
+        position: absolute;
+        right: 10px;
+        top: 10px;
+      }
+      .tip {
+        position: absolute;
+        left: 10px;
+        bottom: 10px;
+        padding: 5px 11px;
+        background: var(--panel);
+        border: 1px solid var(--line);
+        border-radius: 6px;
+        pointer-events: none;
+        font-size: 13px;
+        max-width: calc(100% - 20px);
+      }
+      .word {
+        position: absolute;
+        inset: 0;
+        display: grid;
+        place-items: center;
+        padding: 20px;
+        text-align: center;
+        pointer-events: none;
+      }
+    `,
+  ];
+
+  override disconnectedCallback(): void {
+    for (const off of this.off) off();
+    this.chart?.remove();
+    this.chart = null;
+    super.disconnectedCallback();
+  }
+
+  protected override firstUpdated(): void {
+    try {
+      this.begin();
+    } catch (cause) {
+      console.warn("the map cannot start", cause);
+      this.problem = t("map.failed");
+    }
+    void this.fetchGround();
+  }
+
+  protected override render() {
+    return html`<div class="chart" role="region" aria-label=${t("map.label")}></div>
+      ${this.problem ? html`<div class="word"><p class="problem" role="alert">${this.problem}</p></div>` : nothing}
+      <bt-map-tools
+        .tilted=${this.tilted}
+        .devices=${this.showDevices}
+        .synthetic=${this.ground !== null && isSynthetic(this.ground.blocks)}
+        @act=${(event: CustomEvent<MapAct>) => this.act(event.detail)}
+      ></bt-map-tools>
+      ${this.tip ? html`<div class="tip" style="left:${this.coveredLeft + 10}px">${this.tip}</div>` : nothing}`;
+  }
+
+  /** Fly to a point and ring it. */
+  showPoint(lon: number, lat: number): void {
+    this.picked = [lon, lat];
+    this.putPick();
+    const zoom = Math.max(CLOSE_UP, this.chart?.getZoom() ?? 0);
+    this.chart?.flyTo({ center: [lon, lat], zoom, padding: this.padding(), maxDuration: 2200 });
+  }
+
+  /** Fly to a block, and return its name. */
+  showSpace(code: string): string {
+    const block = this.ground?.blocks.features.find((space) => space.properties.code === code);
+    if (!block) return "";
+    const { lon, lat } = block.properties;
+    const zoom = Math.max(BLOCK_ZOOM, this.chart?.getZoom() ?? 0);
+    this.chart?.flyTo({ center: [lon, lat], zoom, padding: this.padding(), maxDuration: 2200 });
+    return placeName(block.properties);
+  }
+
+  /** Where a device stands, or null when it is not known. */
+  deviceAt(id: string): [number, number] | null {
+    const found = this.ground?.devices.features.find((device) => device.properties.device_id === id);
+    return found ? found.geometry.coordinates : null;
+  }
+
+  unpick(): void {
+    this.picked = null;
+    this.putPick();
+  }
+
+  private begin(): void {
+    const chart = new Chart({
+      container: this.place,
+      style: buildStyle(this.palette()),
+      center: [114.13, 22.56],
+      zoom: 11.5,
+      minZoom: 9,
+      maxZoom: 20,
+      maxPitch: 65,
+      attributionControl: false,
+      dragRotate: true,
+      fadeDuration: 0,
+    });
+    this.chart = chart;
+    chart.on("style.load", () => this.styleLoaded());
+    chart.on("zoomend", () => void this.fetchBuildings());
+    chart.on("pitch", () => (this.tilted = chart.getPitch() > 5));
+    chart.on("idle", () => this.toggleAttribute("data-ready", this.ground !== null));
+    this.listen(chart);
+    const draw = (): void => this.putState();
+    const relabel = (): void => this.putLabels();
+    store.addEventListener("change", draw);
+    this.off = [
+      () => store.removeEventListener("change", draw),
+      onLang(() => {
+        relabel();
+        this.requestUpdate();
+      }),
+      onTheme(() => chart.setStyle(buildStyle(this.palette()), { diff: false })),
+    ];
+  }
+
+  private listen(chart: Chart): void {
+    const signs = ["alarms", "alarms-nowhere"];
+    const points = [...signs, "devices", "block-signs", "blocks"];
+    chart.on("click", (event) => this.press(event, points));
+    for (const layer of points) {
+      chart.on("mousemove", layer, (event: MapLayerMouseEvent) => this.hover(event));
+      chart.on("mouseleave", layer, () => this.unhover());
+    }
+  }
+
+  private press(event: { point: { x: number; y: number } }, layers: string[]): void {
+    const { x, y } = event.point;
+    // A finger is wider than a point.
+    const near: [[number, number], [number, number]] = [
+      [x - 6, y - 6],
+      [x + 6, y + 6],
+    ];
+    const hits = this.chart?.queryRenderedFeatures(near, { layers }) ?? [];
+    const first = layers.map((layer) => hits.find((hit) => hit.layer.id === layer)).find(Boolean);
+    const facts = first?.properties;
+    if (!facts) return;
+    if (facts["alarm_id"]) choose(this, { alarm: String(facts["alarm_id"]) });
+    else if (facts["device_id"]) choose(this, { device: String(facts["device_id"]) });
+    else if (facts["code"]) choose(this, { space: String(facts["code"]) });
+  }
+
+  private hover(event: MapLayerMouseEvent): void {
+    if (this.chart) this.chart.getCanvas().style.cursor = "pointer";
+    const facts = event.features?.[0]?.properties;
+    if (!facts) return;
+    if (facts["device_id"] && facts["name"]) this.tip = `${facts["name"]} · ${facts["device_id"]}`;
+    else if (facts["code"] && facts["name"]) this.tip = this.blockTip(facts as SpaceProperties);
+  }
+
+  private unhover(): void {
+    if (this.chart) this.chart.getCanvas().style.cursor = "";
+    this.tip = "";
+  }
+
+  private blockTip(block: SpaceProperties): string {
+    const count = store.desk.spaces.get(block.code);
+    const said = t("map.blockTip", { open: count?.open ?? 0, devices: count?.devices ?? 0 });
+    return `${placeName(block)} · ${said}`;
+  }
+
+  private act(act: MapAct): void {
+    const { chart } = this;
+    if (act === "in") chart?.zoomIn();
+    else if (act === "out") chart?.zoomOut();
+    else if (act === "home") this.frame(true);
+    else if (act === "tilt") chart?.easeTo({ pitch: this.tilted ? 0 : 55, bearing: this.tilted ? 0 : -18 });
+    else this.turnDevices();
+  }
+
+  private turnDevices(): void {
+    this.showDevices = !this.showDevices;
+    for (const layer of ["devices", "device-signs"]) {
+      this.chart?.setLayoutProperty(layer, "visibility", this.showDevices ? "visible" : "none");
+    }
+  }
+
+  private frame(animate: boolean): void {
+    const box = this.ground && extent(this.ground.blocks);
+    if (!box || !this.chart) return;
+    this.chart.fitBounds(box, { padding: { left: 20, top: 20, bottom: 20, right: 58 }, animate, pitch: 0, bearing: 0 });
+  }
+
+  private palette() {
+    return isLight() ? DAY : NIGHT;
+  }
+
+  private padding(): { left: number; top: number; right: number; bottom: number } {
+    return { left: this.coveredLeft, top: 0, right: 0, bottom: 0 };
+  }
+
+  private styleLoaded(): void {
+    if (!this.chart) return;
+    addImages(this.chart, this.palette());
+    this.styled = true;
+    this.last = {};
+    this.stated = new Map();
+    if (!this.showDevices) {
+      this.showDevices = true;
+      this.turnDevices();
+    }
+    this.putGround();
+  }
+
+  private async fetchGround(): Promise<void> {
+    try {
+      this.ground = await loadGround(store.api);
+      if (this.problem !== t("map.failed")) this.problem = "";
+    } catch (cause) {
+      this.problem = problemText(cause);
+      setTimeout(() => this.isConnected && void this.fetchGround(), RETRY_MS);
+      return;
+    }
+    const { devices, blocks } = this.ground;
+    findables.all = [
+      ...devices.features.map((d) => findableDevice(d.properties, ...d.geometry.coordinates)),
+      ...blocks.features.map((block) => findableSpace(block.properties)),
+    ];
+    this.requestUpdate();
+    this.putGround();
+    this.dispatchEvent(new CustomEvent("ground"));
+  }
+
+  private async fetchBuildings(): Promise<void> {
+    if (this.buildings || !this.chart || this.chart.getZoom() < BUILDING_ZOOM) return;
+    this.buildings = NONE;
+    try {
+      this.buildings = await store.api.spaces(["building"]);
+    } catch {
+      // Buildings are an ornament; the next zoom asks again.
+      this.buildings = null;
+      return;
+    }
+    this.put("buildings", this.buildings);
+    this.last = {};
+    this.putState();
+  }
+
+  private put(name: SourceName, data: unknown): void {
+    const source = this.chart?.getSource<GeoJSONSource>(name);
+    source?.setData(data as Parameters<GeoJSONSource["setData"]>[0]);
+  }
+
+  private putFeatures(name: SourceName, features: readonly unknown[]): void {
+    this.put(name, { type: "FeatureCollection", features });
+  }
+
+  private putGround(): void {
+    if (!this.styled || !this.ground) return;
+    const { areas, blocks, devices } = this.ground;
+    this.put("areas", areas);
+    this.put("blocks", blocks);
+    this.put("devices", devices);
+    const crowded = devices.features.length > CROWD;
+    this.chart?.setLayerZoomRange("devices", crowded ? CROWD_ZOOM : 0, 24);
+    if (this.buildings) this.put("buildings", this.buildings);
+    this.putLabels();
+    this.putPick();
+    this.putState();
+    if (!this.framed) this.frame(false);
+    this.framed = true;
+  }
+
+  private putLabels(): void {
+    if (!this.styled || !this.ground) return;
+    const points = this.ground.areas.features.map(({ properties }) => ({
+      type: "Feature",
+      geometry: { type: "Point", coordinates: [properties.lon, properties.lat] },
+      properties: { kind: properties.kind, label: placeName(properties), lang: lang() },
+    }));
+    this.putFeatures("area-labels", points);
+  }
+
+  private putPick(): void {
+    if (!this.styled) return;
+    const { picked } = this;
+    const point = { type: "Feature", geometry: { type: "Point", coordinates: picked }, properties: {} };
+    this.putFeatures("pick", picked ? [point] : []);
+  }
+
+  /** Bring the map up to the desk's state; only what has changed since the last call is touched. */
+  private putState(): void {
+    if (!this.styled || !this.ground) return;
+    const { alarms, spaces, devices, gateways } = store.desk;
+    if (spaces !== this.last.spaces) {
+      const marked = markedBlocks(this.ground.blocks, spaces);
+      this.putFeatures("block-alarms", marked);
+      this.putFeatures("block-signs", blockSigns(marked, spaces));
+      this.setAttribute("data-marked", String(marked.length));
+    }
+    if (alarms !== this.last.alarms) {
+      const open = [...alarms.values()].filter((alarm) => alarm.state !== "closed");
+      this.putFeatures("alarms", alarmSigns(open));
+      this.putFeatures("alarms-nowhere", alarmSigns(outsideBlocks(open)));
+      this.putFeatures("building-alarms", markedBuildings(this.buildings ?? NONE, open));
+    }
+    if (gateways !== this.last.gateways) this.putFeatures("gateways", gatewayPoints(gateways));
+    if (devices !== this.last.devices) this.putDevices(devices);
+    this.last = { alarms, spaces, devices, gateways };
+  }
+
+  private putDevices(devices: ReadonlyMap<string, DeviceState>): void {
+    for (const [id, told] of devices) {
+      if (this.stated.get(id)?.[0] === told[0]) continue;
+      this.stated.set(id, told);
+      this.chart?.setFeatureState({ source: "devices", id }, { fresh: told[0] });
+    }
+  }
+}

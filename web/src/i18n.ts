@@ -1,0 +1,267 @@
+// Every word of the page in both languages, in one table; Chinese is the first language, the choice is remembered.
+import type { Bilingual } from "./types.ts";
+
+export type Lang = "zh" | "en";
+
+export const WORDS = {
+  "app.title": { zh: "区块孪生", en: "blocktwin" },
+  "app.subtitle": { zh: "城区感知值班台", en: "District sensing desk" },
+  "app.skip": { zh: "跳到告警列表", en: "Skip to the alarm list" },
+  "app.loading": { zh: "正在载入城区数据…", en: "Loading the district…" },
+  "app.close": { zh: "关闭", en: "Close" },
+  "app.language": { zh: "English", en: "中文" },
+  "app.languageHint": { zh: "切换为英文", en: "Switch to Chinese" },
+  "app.clock": { zh: "北京时间", en: "Beijing time" },
+
+  "theme.auto": { zh: "外观：跟随系统", en: "Appearance: system" },
+  "theme.dark": { zh: "外观：深色", en: "Appearance: dark" },
+  "theme.light": { zh: "外观：浅色", en: "Appearance: light" },
+
+  "sound.on": { zh: "声音提示：开", en: "Alarm sound: on" },
+  "sound.off": { zh: "声音提示：关", en: "Alarm sound: off" },
+  "sound.blocked": { zh: "声音待启用：点按页面任意处", en: "Sound waits: click anywhere to enable" },
+
+  "login.title": { zh: "登录值班台", en: "Sign in to the desk" },
+  "login.token": { zh: "访问令牌", en: "Access token" },
+  "login.hint": {
+    zh: "令牌由系统管理员用 blocktwin operator add 生成。",
+    en: "The system operator makes a token with: blocktwin operator add",
+  },
+  "login.submit": { zh: "登录", en: "Sign in" },
+  "login.busy": { zh: "正在登录…", en: "Signing in…" },
+  "login.wrong": { zh: "令牌无效，请核对后重试。", en: "This token is not valid. Check it and try again." },
+  "login.out": { zh: "退出登录", en: "Sign out" },
+  "login.viewer": { zh: "只读", en: "read only" },
+  "login.operator": { zh: "值班", en: "operator" },
+
+  "link.connecting": { zh: "正在连接", en: "Connecting" },
+  "link.live": { zh: "实时", en: "Live" },
+  "link.lost": { zh: "连接中断", en: "Connection lost" },
+  "link.banner": {
+    zh: "与服务器的连接已中断，画面停在 {at}（{age}前）。正在重连，期间的变化不会显示。",
+    en: "Connection to the server is lost. What you see is from {at} ({age} ago). Reconnecting; changes are not shown meanwhile.",
+  },
+  "link.never": { zh: "尚未收到服务器数据，正在连接。", en: "No data from the server yet; connecting." },
+
+  "sum.title": { zh: "城区概况", en: "District summary" },
+  "sum.devices": { zh: "设备", en: "Devices" },
+  "sum.fresh": { zh: "在线", en: "fresh" },
+  "sum.stale": { zh: "中断", en: "stale" },
+  "sum.never": { zh: "未上报", en: "never" },
+  "sum.unplaced": { zh: "未定位", en: "unplaced" },
+  "sum.rate": { zh: "读数/秒", en: "readings/s" },
+  "sum.open": { zh: "未结告警", en: "Open" },
+  "sum.unacknowledged": { zh: "待确认", en: "unacknowledged" },
+  "sum.field": { zh: "{field}：{open} 条未结，{unack} 条待确认", en: "{field}: {open} open, {unack} to acknowledge" },
+
+  "field.fire": { zh: "消防", en: "Fire" },
+  "field.water": { zh: "水务", en: "Water" },
+  "field.slope": { zh: "边坡", en: "Slope" },
+  "field.traffic": { zh: "交通", en: "Traffic" },
+  "field.system": { zh: "系统", en: "System" },
+
+  "severity.blue": { zh: "蓝色", en: "Blue" },
+  "severity.yellow": { zh: "黄色", en: "Yellow" },
+  "severity.orange": { zh: "橙色", en: "Orange" },
+  "severity.red": { zh: "红色", en: "Red" },
+  "severity.level": { zh: "{colour}（{roman}级）", en: "{colour} (level {roman})" },
+
+  "state.unacknowledged": { zh: "待确认", en: "To acknowledge" },
+  "state.acknowledged": { zh: "已确认", en: "Acknowledged" },
+  "state.returned_unacknowledged": { zh: "已恢复·待确认", en: "Returned, to acknowledge" },
+  "state.closed": { zh: "已关闭", en: "Closed" },
+
+  "list.title": { zh: "告警", en: "Alarms" },
+  "list.open": { zh: "未结", en: "Open" },
+  "list.closed": { zh: "已关闭", en: "Closed" },
+  "list.filterField": { zh: "按领域筛选", en: "Filter by field" },
+  "list.filterSeverity": { zh: "按级别筛选", en: "Filter by level" },
+  "list.clear": { zh: "清除筛选", en: "Clear filters" },
+  "list.within": { zh: "仅看：{place}", en: "Only: {place}" },
+  "list.none": { zh: "没有未结告警", en: "No open alarms" },
+  "list.noneFiltered": { zh: "筛选条件下没有告警", en: "No alarms match the filters" },
+  "list.noneClosed": { zh: "没有已关闭的告警", en: "No closed alarms" },
+  "list.hidden": { zh: "另有 {n} 条未结告警被筛选隐藏", en: "{n} open alarms are hidden by the filters" },
+  "list.waiting": { zh: "{n} 条新告警，点按更新列表", en: "{n} new alarms, press to update the list" },
+  "list.expand": { zh: "展开告警列表", en: "Expand the alarm list" },
+  "list.collapse": { zh: "收起告警列表", en: "Collapse the alarm list" },
+  "list.cut": { zh: "告警过多，列表仅显示前 {n} 条", en: "Too many alarms: only the first {n} are listed" },
+
+  "alarm.acknowledge": { zh: "确认", en: "Acknowledge" },
+  "alarm.acknowledging": { zh: "确认中…", en: "Acknowledging…" },
+  "alarm.close": { zh: "处置关闭", en: "Close…" },
+  "alarm.show": { zh: "查看", en: "Show" },
+  "alarm.dismiss": { zh: "收起提示", en: "Hide this notice" },
+  "alarm.new": { zh: "新告警", en: "New alarm" },
+  "alarm.escalated": { zh: "告警升级", en: "Alarm escalated" },
+  "alarm.reading": { zh: "当时值 {value}，限值 {limit}", en: "Value {value}, limit {limit}" },
+  "alarm.silent": { zh: "已静默 {age}", en: "silent for {age}" },
+  "alarm.ago": { zh: "{age}前", en: "{age} ago" },
+  "alarm.occurrences": { zh: "重复 {n} 次", en: "{n} times" },
+  "alarm.peak": { zh: "最高 {level}", en: "peak {level}" },
+  "alarm.advice": { zh: "处置建议", en: "What to do" },
+  "alarm.history": { zh: "经过", en: "History" },
+  "alarm.rule": { zh: "规则", en: "Rule" },
+  "alarm.ruleVersion": { zh: "{rule}（第 {version} 版）", en: "{rule} (version {version})" },
+  "alarm.noPlace": { zh: "未定位", en: "no placement" },
+  "alarm.latched": { zh: "须人工关闭", en: "must be closed by hand" },
+  "alarm.note": { zh: "补充说明", en: "Add a note" },
+  "alarm.noteSend": { zh: "提交说明", en: "Send note" },
+  "alarm.noteBusy": { zh: "正在提交…", en: "Sending…" },
+
+  "event.raised": { zh: "发生", en: "raised" },
+  "event.escalated": { zh: "升级", en: "escalated" },
+  "event.eased": { zh: "降级", en: "eased" },
+  "event.returned": { zh: "恢复", en: "returned" },
+  "event.acknowledged": { zh: "确认", en: "acknowledged" },
+  "event.commented": { zh: "说明", en: "note" },
+  "event.closed": { zh: "关闭", en: "closed" },
+
+  "close.title": { zh: "处置并关闭告警", en: "Close the alarm" },
+  "close.cause": { zh: "结论", en: "Cause" },
+  "close.note": { zh: "说明（可选）", en: "Note (optional)" },
+  "close.submit": { zh: "关闭告警", en: "Close alarm" },
+  "close.busy": { zh: "正在提交…", en: "Sending…" },
+  "close.cancel": { zh: "取消", en: "Cancel" },
+  "close.pick": { zh: "请选择结论。", en: "Choose a cause." },
+  "close.stillActive": {
+    zh: "条件尚未恢复：关闭后如仍越限，会重新告警。",
+    en: "The condition has not returned: if it lasts, a new alarm will be raised.",
+  },
+  "cause.true": { zh: "真警", en: "True alarm" },
+  "cause.false": { zh: "误报", en: "False alarm" },
+  "cause.test": { zh: "测试", en: "Test" },
+  "cause.maintenance": { zh: "检修", en: "Maintenance" },
+  "cause.returned": { zh: "自动恢复", en: "Returned by itself" },
+
+  "device.title": { zh: "设备", en: "Device" },
+  "device.id": { zh: "编号", en: "Id" },
+  "device.kind": { zh: "类型", en: "Kind" },
+  "device.address": { zh: "地址", en: "Address" },
+  "device.position": { zh: "位置", en: "Position" },
+  "device.height": { zh: "安装高度", en: "Height" },
+  "device.gateway": { zh: "网关", en: "Gateway" },
+  "device.interval": { zh: "上报间隔", en: "Interval" },
+  "device.place": { zh: "所在区块", en: "Placement" },
+  "device.within": { zh: "落在区块内", en: "inside the block" },
+  "device.snapped": { zh: "就近归入", en: "snapped to the nearest" },
+  "device.unplaced": { zh: "未定位", en: "unplaced" },
+  "device.facts": { zh: "设备信息", en: "Facts" },
+  "device.alarms": { zh: "未结告警", en: "Open alarms" },
+  "device.noAlarms": { zh: "没有未结告警", en: "No open alarms" },
+  "device.latest": { zh: "最新读数", en: "Latest values" },
+  "device.noValue": { zh: "没有读数", en: "no reading" },
+  "device.online": { zh: "在线", en: "online" },
+  "device.offline": { zh: "离线", en: "offline" },
+  "device.unknown": { zh: "状态未知", en: "not known" },
+  "device.fresh": { zh: "在线", en: "fresh" },
+  "device.stale": { zh: "数据中断", en: "stale" },
+  "device.never": { zh: "从未上报", en: "never reported" },
+  "device.loadFailed": { zh: "设备资料载入失败", en: "The device could not be loaded" },
+  "device.refreshFailed": { zh: "刷新失败，以下为 {at} 的数据", en: "Refresh failed; this is from {at}" },
+  "device.find": { zh: "查找设备或区块", en: "Find a device or block" },
+  "device.findHint": { zh: "设备编号、名称，或区块名称", en: "Device id or name, or block name" },
+  "device.findNone": { zh: "没有匹配的设备或区块", en: "No such device or block" },
+  "device.switchOn": { zh: "报警", en: "on" },
+  "device.switchOff": { zh: "正常", en: "off" },
+
+  "chart.title": { zh: "曲线", en: "Chart" },
+  "chart.hour": { zh: "1 小时", en: "1 h" },
+  "chart.six": { zh: "6 小时", en: "6 h" },
+  "chart.day": { zh: "24 小时", en: "24 h" },
+  "chart.span": { zh: "时间范围", en: "Time span" },
+  "chart.empty": { zh: "这段时间内没有读数", en: "No readings in this span" },
+  "chart.cut": { zh: "读数过多，仅显示 {at} 以后", en: "Too many readings: only since {at}" },
+  "chart.failed": { zh: "曲线载入失败", en: "The chart could not be loaded" },
+  "chart.describe": {
+    zh: "{quantity}：{n} 个读数，最小 {min}，最大 {max}，最新 {last}",
+    en: "{quantity}: {n} readings, least {min}, greatest {max}, latest {last}",
+  },
+  "chart.above": { zh: "高于 {limit}", en: "above {limit}" },
+  "chart.below": { zh: "低于 {limit}", en: "below {limit}" },
+  "chart.doubtful": { zh: "存疑读数", en: "doubtful readings" },
+
+  "quality.1": { zh: "超量程", en: "out of range" },
+  "quality.2": { zh: "值不变", en: "stuck" },
+  "quality.4": { zh: "跳变", en: "jump" },
+  "quality.8": { zh: "时钟偏差", en: "clock skew" },
+  "quality.16": { zh: "补传", en: "backfilled" },
+  "quality.32": { zh: "标定中", en: "calibrating" },
+  "quality.64": { zh: "模拟", en: "simulated" },
+  "quality.128": { zh: "设备故障", en: "device fault" },
+
+  "map.label": { zh: "城区地图", en: "District map" },
+  "map.zoomIn": { zh: "放大", en: "Zoom in" },
+  "map.zoomOut": { zh: "缩小", en: "Zoom out" },
+  "map.home": { zh: "全区视图", en: "Whole district" },
+  "map.tilt": { zh: "立体视图", en: "3D view" },
+  "map.flat": { zh: "平面视图", en: "Flat view" },
+  "map.devices": { zh: "显示设备", en: "Show devices" },
+  "map.legend": { zh: "图例", en: "Legend" },
+  "map.none": { zh: "无告警", en: "no alarm" },
+  "map.gateway": { zh: "网关", en: "gateway" },
+  "map.gatewayOff": { zh: "网关离线", en: "gateway offline" },
+  "map.synthetic": { zh: "区块轮廓为合成数据", en: "Block outlines are synthetic" },
+  "map.failed": { zh: "地图无法显示：此浏览器不支持 WebGL 2。告警列表不受影响。", en: "The map cannot be drawn: this browser has no WebGL 2. The alarm list still works." },
+  "map.blockTip": { zh: "{open} 条未结告警，{devices} 台设备", en: "{open} open alarms, {devices} devices" },
+
+  "problem.network": { zh: "无法连接服务器。", en: "The server cannot be reached." },
+  "problem.timeout": { zh: "服务器未在 15 秒内答复。", en: "The server did not answer within 15 s." },
+  "problem.unsure": {
+    zh: "操作结果未知，请以告警列表为准。",
+    en: "Whether it took effect is not known: trust the alarm list.",
+  },
+  "problem.401": { zh: "登录已失效，请重新登录。", en: "Your session has ended. Sign in again." },
+  "problem.403": { zh: "此账号为只读，不能执行该操作。", en: "This account is read only and may not do this." },
+  "problem.404": { zh: "找不到该对象，可能已被移除。", en: "This no longer exists." },
+  "problem.409": { zh: "告警状态已变化，该操作不再适用。", en: "The alarm has changed meanwhile; this action no longer applies." },
+  "problem.422": { zh: "提交的内容不符合要求。", en: "What was sent is not valid." },
+  "problem.429": { zh: "请求过于频繁，请稍后再试。", en: "Too many requests; wait a moment." },
+  "problem.5xx": { zh: "服务器出错（{status}）。", en: "The server failed ({status})." },
+  "problem.other": { zh: "请求失败（{status}）。", en: "The request failed ({status})." },
+} as const satisfies Record<string, Bilingual>;
+
+export type Word = keyof typeof WORDS;
+
+const KEPT = "blocktwin.lang";
+let current: Lang = "zh";
+const listeners = new Set<() => void>();
+
+export function lang(): Lang {
+  return current;
+}
+
+/** Change the language for everything that listens, and remember it. */
+export function setLang(next: Lang): void {
+  current = next;
+  if (typeof localStorage !== "undefined") localStorage.setItem(KEPT, next);
+  if (typeof document !== "undefined") document.documentElement.lang = next === "zh" ? "zh-CN" : "en";
+  for (const listener of listeners) listener();
+}
+
+/** Take up the remembered language; Chinese when there is none. */
+export function restoreLang(): void {
+  setLang(localStorage.getItem(KEPT) === "en" ? "en" : "zh");
+}
+
+export function onLang(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** The word in the chosen language, its `{name}` places filled from `values`. */
+export function t(word: Word, values: Record<string, string | number> = {}): string {
+  return WORDS[word][current].replace(/\{(\w+)\}/g, (place, name: string) =>
+    name in values ? String(values[name]) : place,
+  );
+}
+
+/** The chosen language of a name the server sends in both; the other one when it is empty. */
+export function pick(text: Bilingual): string {
+  return current === "zh" ? text.zh || text.en : text.en || text.zh;
+}
+
+/** The chosen language of a space's name. */
+export function placeName(place: { name: string; name_en: string }): string {
+  return pick({ zh: place.name, en: place.name_en });
+}

@@ -1,0 +1,17 @@
+// Where the token comes from: the address's fragment, once, which is then removed so that it is neither kept nor shared.
+
+/** The token of `#token=…`, and the fragment without it. */
+export function takeToken(fragment: string): { token: string | null; rest: string } {
+  const parts = fragment.replace(/^#/, "").split("&").filter(Boolean);
+  const found = parts.find((part) => part.startsWith("token="));
+  const rest = parts.filter((part) => !part.startsWith("token=")).join("&");
+  const token = found ? decodeURIComponent(found.slice("token=".length)) : "";
+  return { token: token || null, rest: rest ? `#${rest}` : "" };
+}
+
+/** Take the token out of this page's address, also out of its history entry. */
+export function tokenFromAddress(): string | null {
+  const { token, rest } = takeToken(location.hash);
+  if (token) history.replaceState(null, "", location.pathname + location.search + rest);
+  return token;
+}
