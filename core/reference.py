@@ -28,6 +28,10 @@ An unknown section, key or `{PREFIX}` variable is an error (exit code 2) that na
 known one. `blocktwin config check` says whether all is well; `config show` prints every value
 and where it comes from.
 
+The schema of the database in `[database]` is made by `blocktwin db upgrade` (`--dry-run` only says
+what it would apply). `blocktwin db status` lists the migrations and exits 1 when some are pending;
+`blocktwin db schema` prints the schema as text.
+
 A file for a gateway:
 
 ```toml

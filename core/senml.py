@@ -195,10 +195,10 @@ def pack(readings: Sequence[Reading], *, seq: int, epoch: int, low: int) -> byte
         if reading.device != device:
             device = reading.device
             record.bn = device + ":"
-        if since is None:
+        if reading.observed_s != since:
+            record.t = None if since is None else _offset(since, reading.observed_s)
+        if since is None or (reading.observed_s != since and record.t is None):
             since = record.bt = reading.observed_s
-        elif reading.observed_s != since:
-            record.t = _since(since, reading.observed_s)
         record.u = reading.unit
         record.q = int(reading.quality) or None
         records.append(record)
@@ -207,15 +207,13 @@ def pack(readings: Sequence[Reading], *, seq: int, epoch: int, low: int) -> byte
     return _ENCODER.encode(records)
 
 
-def _since(base_s: float, time_s: float) -> float:
-    """Return what added to ``base_s`` gives ``time_s`` to the microsecond, in few digits.
+def _offset(base_s: float, time_s: float) -> float | None:
+    """Return what added to ``base_s`` gives ``time_s`` to the microsecond; None if no number does.
 
-    From 2038 on a double holds half microseconds only and the short form may miss by one; then the
-    plain difference stands, which is exact for numbers so near.
+    From 2038 on a double holds half microseconds only, and a sum of two may miss by one.
     """
-    short = round(time_s - base_s, 6)
-    same = round((base_s + short) * 1e6) == round(time_s * 1e6)
-    return short if same else time_s - base_s
+    offset = round(time_s - base_s, 6)
+    return offset if round((base_s + offset) * 1e6) == round(time_s * 1e6) else None
 
 
 def _check_size(data: bytes) -> None:

@@ -91,6 +91,8 @@ export const WORDS = {
   "alarm.acknowledging": { zh: "确认中…", en: "Acknowledging…" },
   "alarm.close": { zh: "处置关闭", en: "Close…" },
   "alarm.show": { zh: "查看", en: "Show" },
+  "alarm.more": { zh: "另有 {n} 条新的严重告警", en: "{n} more severe alarms are new" },
+  "alarm.dismissAll": { zh: "全部收起", en: "Hide all" },
   "alarm.dismiss": { zh: "收起提示", en: "Hide this notice" },
   "alarm.new": { zh: "新告警", en: "New alarm" },
   "alarm.escalated": { zh: "告警升级", en: "Alarm escalated" },
@@ -166,6 +168,7 @@ export const WORDS = {
   "device.switchOff": { zh: "正常", en: "off" },
 
   "chart.title": { zh: "曲线", en: "Chart" },
+  "chart.minutes": { zh: "10 分钟", en: "10 min" },
   "chart.hour": { zh: "1 小时", en: "1 h" },
   "chart.six": { zh: "6 小时", en: "6 h" },
   "chart.day": { zh: "24 小时", en: "24 h" },

@@ -1,27 +1,34 @@
 """The command line: help without imports, errors without tracebacks, and ``config``."""
 
 import json
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
 import pytest
 
 import blocktwin
+from core.config import PREFIX
 from core.errors import ConfigInvalid, DatabaseAway
 from core.version import version
 
 
 @pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocktwin.os, "environ", {"BLOCKTWIN_CONFIG": ""})
+def _environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for variable in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(variable)
+    kept = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(kept)
 
 
 def run(
     capsys: pytest.CaptureFixture[str], *arguments: str, env: Mapping[str, str] | None = None
 ) -> tuple[int, str, str]:
-    blocktwin.os.environ.update(env or {})
+    os.environ.update(env or {})
     with pytest.raises(SystemExit) as caught:
         blocktwin.main(list(arguments))
     assert isinstance(caught.value.code, int)

@@ -144,14 +144,9 @@ def test_columns_sort_by_series_then_time_and_keep_equal_keys_in_order() -> None
 
 def test_columns_have_their_types_and_one_length() -> None:
     rows = batch.of([1], [1], [1], [1], [1])
-    kinds = [rows.series, rows.observed_us, rows.received_us, rows.value, rows.quality]
-    assert [column.dtype for column in kinds] == [
-        np.int32,
-        np.int64,
-        np.int64,
-        np.float64,
-        np.int32,
-    ]
+    assert rows.series.dtype == rows.quality.dtype == np.int32
+    assert rows.observed_us.dtype == rows.received_us.dtype == np.int64
+    assert rows.value.dtype == np.float64
     with pytest.raises(ValueError, match="differ in length"):
         batch.of([1, 2], [1], [1], [1], [1])
 

@@ -1,5 +1,6 @@
-// New severe alarms over the map, announced to screen readers, until looked at, acknowledged or put away.
-import { LitElement, css, html } from "lit";
+// The worst new severe alarm over the map and how many more there are, announced to screen readers,
+// until looked at, acknowledged or put away. One notice, so that a storm does not cover the map.
+import { LitElement, css, html, nothing } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { measured, place, subjectName } from "../alarm_text.ts";
 import { clock } from "../format.ts";
@@ -12,7 +13,10 @@ import { store, type Call } from "../store.ts";
 import type { Alarm } from "../types.ts";
 import { choose, shared } from "./shared.ts";
 
-const SHOWN = 3;
+/** The worst of the alarms; of equals the one that came last (they are given newest first). */
+function worst(waiting: Alarm[]): Alarm {
+  return waiting.reduce((chosen, alarm) => (alarm.severity > chosen.severity ? alarm : chosen));
+}
 
 @customElement("bt-call-banner")
 export class CallBanner extends LitElement {
@@ -57,10 +61,13 @@ export class CallBanner extends LitElement {
         text-overflow: ellipsis;
         white-space: nowrap;
       }
-      @media (max-width: 760px) {
-        article:nth-of-type(n + 2) {
-          display: none;
-        }
+      .more {
+        color: var(--soft);
+      }
+      .more button {
+        min-height: 0;
+        padding: 0 6px;
+        text-decoration: underline;
       }
       @media (prefers-reduced-motion: no-preference) {
         article {
@@ -91,10 +98,10 @@ export class CallBanner extends LitElement {
       .map((id) => store.desk.alarms.get(id))
       .filter((alarm): alarm is Alarm => alarm?.state === "unacknowledged");
     return html`<div class="unseen" role="alert" aria-live="assertive">${this.said}</div>
-      ${waiting.slice(0, SHOWN).map((alarm) => this.call(alarm))}`;
+      ${waiting.length ? this.call(worst(waiting), waiting.length - 1) : nothing}`;
   }
 
-  private call(alarm: Alarm) {
+  private call(alarm: Alarm, more: number) {
     const colour = isSeverity(alarm.severity) ? LADDER[alarm.severity].colour : LADDER[1].colour;
     return html`<article style="--step:${colour}" data-call=${alarm.alarm_id}>
       ${ladderSign(alarm.severity, 30)}
@@ -102,6 +109,10 @@ export class CallBanner extends LitElement {
         <span><b>${pick(alarm.name)}</b> · ${levelName(alarm.severity)} · ${clock(alarm.raised_at)}</span>
         <span>${subjectName(alarm)} · ${place(alarm.path)}</span>
         <span>${measured(alarm)}</span>
+        ${more
+          ? html`<span class="more">${t("alarm.more", { n: more })}
+              <button class="bare" @click=${() => (this.calls = [])}>${t("alarm.dismissAll")}</button></span>`
+          : nothing}
       </div>
       <button class="main" @click=${() => this.show(alarm)}>${t("alarm.show")}</button>
       <button class="bare" aria-label=${t("alarm.dismiss")} title=${t("alarm.dismiss")}

@@ -15,6 +15,7 @@ import type { QuantityInfo, Readings, Threshold } from "../types.ts";
 import { shared } from "./shared.ts";
 
 const SPANS = [
+  { hours: 1 / 6, word: "chart.minutes" },
   { hours: 1, word: "chart.hour" },
   { hours: 6, word: "chart.six" },
   { hours: 24, word: "chart.day" },
@@ -28,7 +29,7 @@ export class ReadingChart extends LitElement {
   @property() device = "";
   @property({ attribute: false }) info!: QuantityInfo;
   @property({ type: Number }) interval = 10;
-  @state() private hours = 1;
+  @state() private hours = 1 / 6;
   @state() private readings: Readings | null = null;
   @state() private problem = "";
   @query(".plot") private place!: HTMLElement;

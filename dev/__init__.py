@@ -1,0 +1,1 @@
+"""The ground to stand on: private servers, the demo, and the set-up of a machine."""

@@ -1,0 +1,1 @@
+"""Where things are: placement in the block grid. Pure, but for shapely and numpy."""

@@ -1,0 +1,1 @@
+"""From message to committed row: source, decode, check, writer, worker."""

@@ -1,0 +1,162 @@
+"""What the worker counts and measures for Prometheus, and how to read a quantile back from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import HistogramMetricFamily
+from prometheus_client.registry import Collector
+
+from core.version import version
+from ingest.accounts import Tally
+
+# From 1 ms to over 60 s in steps of 15 %, so that a quantile is right within a seventh.
+EDGES_S = [0.001 * 1.15**step for step in range(80)]
+
+
+class Latencies(Collector):
+    """A histogram that takes whole arrays: one call a batch instead of one a reading."""
+
+    def __init__(self, name: str, documentation: str) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._counts = np.zeros(len(EDGES_S) + 1, dtype=np.int64)
+        self._sum = 0.0
+
+    def observe(self, seconds: npt.NDArray[np.float64]) -> None:
+        """Count each of ``seconds``; a negative one (a clock ahead of ours) counts as zero."""
+        if len(seconds):
+            seconds = np.maximum(seconds, 0.0)
+            places = np.searchsorted(EDGES_S, seconds, side="left")
+            self._counts += np.bincount(places, minlength=len(self._counts))
+            self._sum += float(seconds.sum())
+
+    def collect(self) -> Iterable[HistogramMetricFamily]:
+        """Give the registry what it shows."""
+        family = HistogramMetricFamily(self._name, self._documentation)
+        edges = [f"{edge:.6g}" for edge in EDGES_S] + ["+Inf"]
+        totals = np.cumsum(self._counts).tolist()
+        family.add_metric([], list(zip(edges, totals, strict=True)), self._sum)
+        yield family
+
+
+def _registry() -> CollectorRegistry:
+    return CollectorRegistry(auto_describe=True)
+
+
+@dataclass(slots=True)
+class Metrics:
+    """All metrics of one worker, in a registry of their own."""
+
+    registry: CollectorRegistry = field(default_factory=_registry)
+    messages: Counter = field(init=False)
+    readings: Counter = field(init=False)
+    redelivered: Counter = field(init=False)
+    batch_s: Histogram = field(init=False)
+    commit_s: Latencies = field(init=False)
+    alarm_s: Latencies = field(init=False)
+    failures: Counter = field(init=False)
+    transitions_lost: Counter = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the metrics in the registry."""
+        self.messages = Counter(
+            "blocktwin_ingest_messages",
+            "Messages taken up, whatever becomes of them.",
+            registry=self.registry,
+        )
+        self.readings = Counter(
+            "blocktwin_ingest_readings",
+            "Readings by what became of them, counted after the commit.",
+            ["result"],
+            registry=self.registry,
+        )
+        for result in ("stored", "rejected", "duplicate"):
+            self.readings.labels(result)
+        self.redelivered = Counter(
+            "blocktwin_ingest_redelivered_messages",
+            "Messages that came again after they had been committed.",
+            registry=self.registry,
+        )
+        self.batch_s = Histogram(
+            "blocktwin_ingest_batch_seconds",
+            "Seconds from taking a batch to its commit, retries included.",
+            registry=self.registry,
+            buckets=EDGES_S[::4],
+        )
+        self.failures = Counter(
+            "blocktwin_ingest_commit_failures",
+            "Tries to commit that failed, by whether the same data may succeed later.",
+            ["kind"],
+            registry=self.registry,
+        )
+        for kind in ("away", "refused"):
+            self.failures.labels(kind)
+        self.transitions_lost = Counter(
+            "blocktwin_ingest_transitions_lost",
+            "Alarm transitions that the store refused; anything but zero is a defect.",
+            registry=self.registry,
+        )
+        self.commit_s = Latencies(
+            "blocktwin_ingest_commit_seconds",
+            "Seconds from the device time of a live reading with a sane clock to its commit.",
+        )
+        self.alarm_s = Latencies(
+            "blocktwin_alarm_commit_seconds",
+            "Seconds from the time of the reading that decided an alarm to its commit.",
+        )
+        self.registry.register(self.commit_s)
+        self.registry.register(self.alarm_s)
+        info = Gauge("blocktwin_build_info", "Version.", ["version"], registry=self.registry)
+        info.labels(version()).set(1)
+
+    def show(self, name: str, documentation: str, value: Callable[[], float]) -> None:
+        """Show a gauge that is looked up when asked for."""
+        Gauge(name, documentation, registry=self.registry).set_function(value)
+
+    def count(self, tally: Tally) -> None:
+        """Count a committed batch."""
+        self.readings.labels("stored").inc(tally.stored)
+        self.readings.labels("rejected").inc(tally.rejected)
+        self.readings.labels("duplicate").inc(tally.duplicates)
+        self.redelivered.inc(tally.redelivered)
+
+    def text(self) -> str:
+        """Return all metrics in Prometheus' text format."""
+        return generate_latest(self.registry).decode()
+
+
+_BUCKET = re.compile(r'^(\w+)_bucket\{(?:[^}]*,)?le="([^"]+)"[^}]*\} (\S+)$', re.MULTILINE)
+
+
+def quantile_from_text(metrics_text: str, name: str, q: float) -> float | None:
+    r"""Return the quantile ``q`` (0 to 1) of histogram ``name``, None when it is empty or missing.
+
+    Linear inside a bucket, as Prometheus' ``histogram_quantile``; above the last edge, that edge.
+
+    Example:
+        >>> text = 'x_bucket{le="1.0"} 1.0\nx_bucket{le="2.0"} 3.0\nx_bucket{le="+Inf"} 3.0\n'
+        >>> quantile_from_text(text, "x", 0.5)
+        1.25
+    """
+    steps = [
+        (float(edge), float(total))
+        for bucket, edge, total in _BUCKET.findall(metrics_text)
+        if bucket == name
+    ]
+    if not steps or steps[-1][1] == 0:
+        return None
+    wanted = q * steps[-1][1]
+    low_edge, below = 0.0, 0.0
+    for edge, total in steps:
+        if total >= wanted and total > below:
+            if edge == float("inf"):
+                return low_edge
+            return low_edge + (edge - low_edge) * (wanted - below) / (total - below)
+        low_edge, below = edge, total
+    return low_edge

@@ -1,0 +1,1 @@
+"""Invented districts, weather, fires and faults, and the truth about them."""

@@ -1,0 +1,1 @@
+"""What can happen in a district; each module turns a place and a seed into signals and a truth."""

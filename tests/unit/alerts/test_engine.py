@@ -1,0 +1,335 @@
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alerts.engine import Engine, OpenCondition
+from alerts.rulebook import read_packaged
+from alerts.rules import LoadedRule
+from core.model import Quality, Severity, Transition
+from tests.oracle.rules import Change, Row, SlowEngine
+from tests.support.alerting import (
+    HIGH,
+    LADDER,
+    LOW,
+    RISE,
+    T0_US,
+    S,
+    batch,
+    feed,
+    loaded,
+    registry,
+    row,
+    words,
+)
+
+HEAT = registry(("heat-1", "heat"), ("heat-2", "heat"))
+POND = registry(("pond-1", "waterlogging"))
+DWELL = "dwell_s = 10\nclear_dwell_s = 20\n"
+
+
+def engine(*texts: str, of: object = HEAT) -> Engine:
+    return Engine(loaded(*texts), of, now_us=T0_US)  # type: ignore[arg-type]
+
+
+def test_a_limit_raises_at_it_and_returns_below_the_lower_one() -> None:
+    said = feed(engine(HIGH), 1, enumerate([56.9, 57.0, 60, 50.0, 49.9, 57.0]))
+    assert said == [
+        ("raised", "orange", "1"),
+        ("returned", "orange", "4"),
+        ("raised", "orange", "5"),
+    ]
+
+
+def test_a_low_limit_is_the_mirror_of_a_high_one() -> None:
+    low = engine(LOW, of=registry(("volt-1", "charging_voltage")))
+    said = feed(low, 1, enumerate([220, 198.1, 198, 199, 186, 190, 200, 200.1]))
+    assert said == [
+        ("raised", "yellow", "2"),
+        ("escalated", "orange", "4"),
+        ("eased", "yellow", "5"),
+        ("returned", "yellow", "7"),
+    ]
+
+
+def test_a_ladder_steps_up_and_down_and_may_skip_steps() -> None:
+    said = feed(engine(LADDER, of=POND), 1, enumerate([0.2, 0.45, 0.39, 0.3, 0.7, 0.57, 0.0]))
+    assert said == [
+        ("raised", "blue", "0"),
+        ("escalated", "orange", "1"),
+        ("eased", "yellow", "3"),
+        ("escalated", "red", "4"),
+        ("eased", "orange", "5"),
+        ("returned", "orange", "6"),
+    ]
+
+
+def test_a_transition_carries_what_decided() -> None:
+    first, second = (
+        engine_.process(batch([row(1, at, value)]))[0]
+        for engine_ in [engine(LADDER + "latch = true", of=POND)]
+        for at, value in ((0, 0.5), (1, 0.1))
+    )
+    assert (first.value, first.threshold, first.severity) == (0.5, 0.40, Severity.ORANGE)
+    assert (second.value, second.threshold, second.severity) == (0.1, 0.13, Severity.ORANGE)
+    assert (first.rule_id, first.rule_version) == ("rule-0", 1)
+    assert (first.subject, first.quantity, first.latch) == ("device:pond-1", "depth", True)
+
+
+def test_dwell_runs_on_event_time_and_starts_again_after_a_break() -> None:
+    high = engine(HIGH + DWELL)
+    said = feed(high, 1, [(0, 60), (9, 60), (9.5, 56), (12, 60), (21.9, 60), (22, 60)])
+    assert said == [("raised", "orange", "22")]
+    assert feed(high, 1, [(30, 40), (40, 55), (45, 40), (64.9, 40), (65, 40)]) == [
+        ("returned", "orange", "65")
+    ]
+
+
+def test_no_timer_runs_out_without_a_reading() -> None:
+    high = engine(HIGH + DWELL)
+    feed(high, 1, [(0, 60)])
+    assert high.tick(T0_US + 3600 * S) == []
+
+
+def test_many_readings_of_one_series_in_one_batch() -> None:
+    rows = [row(1, n, 60.0 if n % 2 else 40.0) for n in range(20)]
+    random.Random(7).shuffle(rows)
+    said = words(engine(HIGH).process(batch(rows)))
+    assert said == [("raised" if n % 2 else "returned", "orange", f"{n}") for n in range(1, 20)]
+
+
+@pytest.mark.parametrize(
+    ("late", "quality"), [(5, 0), (10, 0), (11, Quality.BACKFILLED)], ids=["older", "same", "back"]
+)
+def test_late_and_backfilled_readings_change_nothing(late: float, quality: int) -> None:
+    high = engine(HIGH)
+    feed(high, 1, [(10, 20)])
+    assert high.process(batch([row(1, late, 900.0, quality)])) == []
+
+
+@pytest.mark.parametrize("value", [20.0, float("nan"), float("inf")])
+def test_a_bad_reading_neither_raises_nor_ends(value: float) -> None:
+    high = engine(HIGH)
+    bad = Quality.GOOD if value != 20.0 else Quality.OUT_OF_RANGE
+    assert high.process(batch([row(1, 0, 99.0, Quality.CALIBRATING)])) == []
+    assert feed(high, 1, [(1, 60)]) == [("raised", "orange", "1")]
+    assert high.process(batch([row(1, 2, value, bad)])) == []
+    assert feed(high, 1, [(3, 20)]) == [("returned", "orange", "3")]
+
+
+def test_bits_that_the_rule_accepts_do_not_matter() -> None:
+    high = engine(HIGH)
+    bits = Quality.SIMULATED | Quality.CLOCK_SKEW
+    assert words(high.process(batch([row(1, 0, 60.0, bits)]))) == [("raised", "orange", "0")]
+
+
+def test_unknown_series_are_passed_over() -> None:
+    high = engine(HIGH)
+    rows = [row(series, 0, 99.0) for series in (-1, 0, 3, 10**6)]
+    assert high.process(batch(rows)) == []
+    assert high.process(batch([])) == []
+
+
+def test_a_clock_that_was_a_year_ahead_does_not_blind_its_series() -> None:
+    high = engine(HIGH + DWELL, RISE)
+    year = 31_536_000
+    high.process(batch([row(1, year, 60.0, received_s=0)]))
+    said = feed(high, 1, [(1, 60), (11, 60)])
+    assert said == [("raised", "orange", "11")]
+
+
+def test_a_little_ahead_is_only_late() -> None:
+    high = engine(HIGH)
+    high.process(batch([row(1, 200, 20.0, received_s=0)]))
+    assert feed(high, 1, [(1, 60)]) == []
+
+
+@pytest.mark.parametrize("step_s", [0.1, 1, 2, 7.5])
+def test_rise_is_the_slope_over_the_window(step_s: float) -> None:
+    rising = engine(RISE)
+    quiet = [(n * step_s, 20.0) for n in range(int(60 / step_s))]
+    assert feed(rising, 1, quiet) == []
+    hot = [(60 + n * step_s, 20.0 + 10 / 60 * n * step_s) for n in range(int(60 / step_s))]
+    (said,) = feed(rising, 1, hot)
+    assert said[:2] == ("raised", "orange")
+    assert 60 + 15 < float(said[2]) < 60 + 31
+
+
+def test_rise_needs_most_of_the_window_and_four_samples() -> None:
+    steep = [(n, 20.0 + n) for n in range(24)]
+    assert feed(engine(RISE), 1, steep) == []
+    assert feed(engine(RISE), 1, [*steep, (24, 44)]) == [("raised", "orange", "24")]
+    assert feed(engine(RISE), 1, [(0, 20), (15, 35), (30, 50)]) == []
+    assert feed(engine(RISE), 1, [(0, 20), (10, 30), (20, 40), (30, 50)]) != []
+
+
+def test_rise_does_not_look_across_a_gap() -> None:
+    rising = engine(RISE)
+    feed(rising, 1, [(n, 20.0) for n in range(40)])
+    assert feed(rising, 1, [(600 + n, 40.0) for n in range(40)]) == []
+
+
+def test_rise_ends_when_the_slope_does() -> None:
+    rising = engine(RISE)
+    course = [(n, 20.0 + min(max(n - 40, 0), 40) / 4) for n in range(160)]
+    kinds = [said[0] for said in feed(rising, 1, course)]
+    assert kinds == ["raised", "returned"]
+
+
+def test_a_dense_sensor_takes_no_more_room() -> None:
+    rising = engine(RISE)
+    size = rising.nbytes
+    feed(rising, 1, [(n / 20, 20.0) for n in range(2000)])
+    assert rising.nbytes == size
+
+
+def test_state_is_small() -> None:
+    many = registry(*((f"heat-{n}", "heat", f"gw-{n // 200}") for n in range(20_000)))
+    rules = [LoadedRule(rule=rule, version=1) for rule in read_packaged()]
+    assert Engine(rules, many, now_us=T0_US).nbytes / 20_000 <= 600
+
+
+def test_restore_puts_open_conditions_back() -> None:
+    high = engine(LADDER, of=POND)
+    condition = OpenCondition(
+        rule_id="rule-0", subject="device:pond-1", severity=Severity.YELLOW, returned=False
+    )
+    high.restore([condition])
+    assert feed(high, 1, [(0, 0.26), (1, 0.45), (2, 0.26), (3, 0.0)]) == [
+        ("escalated", "orange", "1"),
+        ("eased", "yellow", "2"),
+        ("returned", "yellow", "3"),
+    ]
+
+
+def test_the_database_outranks_a_warm_up() -> None:
+    high = engine(HIGH)
+    feed(high, 1, [(0, 60)])
+    condition = OpenCondition(
+        rule_id="rule-0", subject="device:heat-1", severity=Severity.ORANGE, returned=True
+    )
+    high.restore([condition])
+    assert feed(high, 1, [(1, 60)]) == [("raised", "orange", "1")]
+
+
+def test_restore_passes_over_what_is_gone() -> None:
+    high = engine(HIGH)
+    gone = [("rule-9", "device:heat-1"), ("rule-0", "device:x"), ("rule-0", "space:440303")]
+    high.restore(
+        [
+            OpenCondition(rule_id=rule, subject=subject, severity=Severity.RED, returned=False)
+            for rule, subject in gone
+        ]
+    )
+    assert feed(high, 1, [(0, 60)]) == [("raised", "orange", "0")]
+
+
+def test_adopt_keeps_conditions_timers_and_rings() -> None:
+    rules = (HIGH, HIGH + DWELL, RISE)
+    old = engine(*rules)
+    feed(old, 1, [(n, 20.0) for n in range(25)])
+    feed(old, 1, [(25, 60.0)])
+    bigger = registry(("heat-1", "heat"), ("heat-2", "heat"), ("pond-1", "waterlogging"))
+    new = engine(*rules, LADDER, of=bigger)
+    new.adopt(old)
+    assert feed(new, 1, [(24, 90.0)]) == []
+    said = {said[0] for said in feed(new, 1, [(34.9, 60.0)])}
+    assert said == set()
+    assert feed(new, 1, [(35, 60.0)]) == [("raised", "orange", "35")]
+    assert feed(new, 1, [(36, 20.0)])[0] == ("returned", "orange", "36")
+    assert feed(new, 3, [(0, 0.7)]) == [("raised", "red", "0")]
+
+
+def test_adopt_keeps_an_active_condition_at_its_severity_when_the_ladder_changes() -> None:
+    old = engine(LADDER, of=POND)
+    feed(old, 1, [(0, 0.45)])
+    shorter = LADDER.replace('{ severity = "yellow", raise = 0.27, clear = 0.25 },', "")
+    new = engine(shorter, of=POND)
+    new.adopt(old)
+    assert feed(new, 1, [(1, 0.45)]) == []
+    assert feed(new, 1, [(2, 0.30)]) == [("eased", "blue", "2")]
+
+
+SERIES = registry(("heat-1", "heat"), ("pond-1", "waterlogging"), ("volt-1", "charging_voltage"))
+RULES = loaded(
+    HIGH + "dwell_s = 3",
+    RISE,
+    RISE.replace("8.3", "31.7").replace("4.0", "12.9").replace("30", "12") + "dwell_s = 2",
+    LADDER + "clear_dwell_s = 5",
+    LADDER + "dwell_s = 4",
+    LOW,
+)
+GRIDS = {
+    1: [20.0, 20.7, 23.1, 31.3, 49.0, 50.0, 55.2, 57.0, 80.0],
+    2: [0.0, 0.13, 0.14, 0.15, 0.26, 0.3, 0.39, 0.41, 0.59, 0.61],
+    3: [186.0, 187.0, 188.0, 195.0, 198.0, 199.0, 200.0, 201.0],
+    4: [0.0],
+}
+QUALITIES = [0] * 8 + [Quality.OUT_OF_RANGE, Quality.SIMULATED, Quality.BACKFILLED]
+
+
+@st.composite
+def streams(draw: st.DrawFn, *, late: bool) -> list[Row]:
+    """Readings of four series; each series' event time rises unless ``late``."""
+    rows: list[Row] = []
+    clock_us = dict.fromkeys(GRIDS, T0_US)
+    steps = st.sampled_from([-3, 0, 1, 2, 3, 5, 40] if late else [1, 1, 2, 2.7, 3, 5, 40])
+    for _ in range(draw(st.integers(1, 90))):
+        series = draw(st.sampled_from([1, 1, 1, 2, 3, 4]))
+        clock_us[series] += round(draw(steps) * S)
+        observed_us = clock_us[series]
+        if late and draw(st.integers(0, 30)) == 0:
+            observed_us += 4000 * S
+        rows.append(
+            Row(
+                series=series,
+                observed_us=observed_us,
+                received_us=clock_us[series],
+                value=draw(st.sampled_from(GRIDS[series])),
+                quality=draw(st.sampled_from(QUALITIES)),
+            )
+        )
+    return rows
+
+
+def cut(rows: Sequence[Row], sizes: Sequence[int]) -> list[list[Row]]:
+    parts, begin = [], 0
+    for size in sizes:
+        parts.append(list(rows[begin : begin + size]))
+        begin += size
+    return [*parts, list(rows[begin:])]
+
+
+def same(fast: list[Transition], slow: list[Change]) -> None:
+    fields = ("rule_id", "subject", "kind", "severity", "at_us", "threshold")
+    assert [[getattr(t, f) for f in fields] for t in fast] == [
+        [getattr(t, f) for f in fields] for t in slow
+    ]
+    assert np.allclose([t.value for t in fast], [t.value for t in slow], rtol=1e-4, atol=1e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(streams(late=True), st.lists(st.integers(0, 20)), st.randoms(use_true_random=False))
+def test_the_engine_agrees_with_the_oracle(
+    rows: list[Row], sizes: list[int], chance: random.Random
+) -> None:
+    fast, slow = Engine(RULES, SERIES, now_us=T0_US), SlowEngine(RULES, SERIES)
+    for part in cut(rows, sizes):
+        # Of two readings at one time the first counts; that order is not ours to shuffle.
+        distinct = list({(r.series, r.observed_us): r for r in part}.values())
+        chance.shuffle(distinct)
+        same(fast.process(batch(distinct)), slow.process(distinct))
+
+
+@settings(max_examples=40, deadline=None)
+@given(streams(late=False), st.lists(st.integers(0, 20)))
+def test_batch_boundaries_do_not_matter(rows: list[Row], sizes: list[int]) -> None:
+    one, many = Engine(RULES, SERIES, now_us=T0_US), Engine(RULES, SERIES, now_us=T0_US)
+    whole = one.process(batch(rows))
+    parts = [t for part in cut(rows, sizes) for t in many.process(batch(part))]
+    assert whole == sorted(parts, key=lambda t: (t.at_us, t.rule_id, t.subject))

@@ -1,0 +1,1 @@
+"""The live model of the district, and the API that shows it."""

@@ -1,0 +1,60 @@
+"""What the routes of one app share; made once by ``create_app``, found by ``of(request)``."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from fastapi import Request
+from psycopg_pool import AsyncConnectionPool
+
+from core.config import DatabaseConfig
+from twin.api.answers import Cache
+from twin.api.guard import Gatekeeper, Identity
+from twin.api.hub import Hub
+from twin.api.live import Live
+from twin.api.metrics import Metrics
+from twin.api.reads import Conn
+from twin.config import ApiConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """The parts of one running API.
+
+    Attributes:
+        database: for the alarm actions, which run synchronously on connections of their own.
+        actions: how many of them may run at once.
+    """
+
+    cfg: ApiConfig
+    database: DatabaseConfig
+    pool: AsyncConnectionPool[Conn]
+    hub: Hub
+    live: Live
+    gatekeeper: Gatekeeper
+    cache: Cache
+    metrics: Metrics
+    actions: asyncio.Semaphore
+
+    def connection(self) -> AbstractAsyncContextManager[Conn]:
+        """Return a database connection for one request.
+
+        Raises:
+            DatabaseAway: at once while the follower knows that there is none.
+        """
+        self.live.current()
+        return self.pool.connection(timeout=self.cfg.database_wait_s)
+
+
+def of(request: Request) -> Runtime:
+    """Return the runtime of the app that a request came to."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+def identity(request: Request) -> Identity:
+    """Return who is asking; the guard lets nobody else through to a route that calls this."""
+    found: Identity = request.state.identity
+    return found

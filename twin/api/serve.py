@@ -1,0 +1,92 @@
+"""Run the API: the HTTP server and the live state side by side, until a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Iterator
+
+import uvicorn
+
+from core.config import DatabaseConfig
+from core.db import migrate, pool
+from twin.api.app import create_app
+from twin.api.runtime import Runtime
+from twin.config import ApiConfig
+
+log = logging.getLogger(__name__)
+
+KEEP_ALIVE_S = 20
+BACKLOG = 512
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handling.
+
+    After a stop it would raise the signal again, and so kill the process before the state and the
+    pool are closed.
+    """
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def run(cfg: ApiConfig, database: DatabaseConfig) -> None:
+    """Serve until SIGTERM or SIGINT; streams end at once, other requests within ``shutdown_s``.
+
+    Raises:
+        DatabaseAway: there is no database at the start.
+        SchemaTooOld: it lacks migrations.
+    """
+    await asyncio.to_thread(_require_current, database)
+    async with pool.open_pool(database, "blocktwin serve") as open_pool:
+        app = create_app(cfg, open_pool, database)
+        runtime: Runtime = app.state.runtime
+        server = _Server(
+            uvicorn.Config(
+                app,
+                host=cfg.host,
+                port=cfg.port,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                server_header=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=cfg.shutdown_s,
+            )
+        )
+        async with asyncio.TaskGroup() as tasks:
+            live = tasks.create_task(runtime.live.run(), name="twin live")
+            _stop_on_signal(server, runtime)
+            serving = tasks.create_task(_serve(server, runtime), name="http server")
+            await serving
+            live.cancel()
+    log.info("stopped")
+
+
+async def _serve(server: uvicorn.Server, runtime: Runtime) -> None:
+    """Serve; when the live state has failed the server is told to stop by being cancelled."""
+    try:
+        await server.serve()
+    finally:
+        runtime.hub.close()
+
+
+def _stop_on_signal(server: uvicorn.Server, runtime: Runtime) -> None:
+    def stop() -> None:
+        log.info("stopping")
+        runtime.hub.close()
+        server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+
+
+def _require_current(database: DatabaseConfig) -> None:
+    with pool.connect(database, autocommit=True, application_name="blocktwin serve") as conn:
+        migrate.require_current(conn)
