@@ -1,5 +1,6 @@
 # demo: set up, then the district live.   make demo SECONDS=60 stops by itself and prints figures.
-# test, check, bench: all tests; linters, types and import order; the figures of the machine.
+# test, check, bench: all tests (four at once: most of them wait for servers); linters, types and
+# import order; the figures of the machine.
 # setup: only prepare.   clean: remove all that the others made in this folder.
 .PHONY: demo test check bench setup setup-tests clean
 
@@ -10,7 +11,7 @@ demo: setup
 	@$(python) -m blocktwin demo $(if $(SECONDS),--seconds $(SECONDS))
 
 test: setup-tests
-	$(python) -m pytest -q
+	$(python) -m pytest -q -n 4 --dist loadfile
 	$(web) npm test --silent
 
 check: setup-tests

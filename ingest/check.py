@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from core.batch import F8, I4, Batch
+from core.batch import F8, I4, I8, Batch
 from core.model import Quality, Rejected, RejectReason, is_id
 from core.registry import Registry
 from core.units import QUANTITIES, UNITS, conversion
@@ -157,7 +157,8 @@ def check(decoded: Decoded, messages: Sequence[Message], tables: Tables, limits:
 def _prompt(batch: Batch, limits: Limits) -> npt.NDArray[np.bool_]:
     apart_us: I8 = np.abs(batch.received_us - batch.observed_us)
     backfilled = (batch.quality & Quality.BACKFILLED).astype(np.bool_)
-    return np.less_equal(apart_us, limits.clock_skew_s * 1e6) & ~backfilled
+    prompt: npt.NDArray[np.bool_] = (apart_us <= limits.clock_skew_s * 1e6) & ~backfilled
+    return prompt
 
 
 def _judge(decoded: Decoded, tables: Tables, limits: Limits) -> tuple[npt.NDArray[np.int8], F8]:

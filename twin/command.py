@@ -110,7 +110,13 @@ def district_register(invocation: Invocation, mapping: Path, csv: Path, as_json:
     from edge.mapping import load_mapping
     from edge.recording import devices_in
 
-    _load(invocation, devices_in(load_mapping(mapping), csv), as_json)
+    found = devices_in(load_mapping(mapping), csv)
+    if not found.devices:
+        raise UsageError(
+            f"{csv} has no row that names a device of {mapping}",
+            remedy=f"see why: blocktwin replay {csv} --map {mapping} --dry-run",
+        )
+    _load(invocation, found, as_json)
 
 
 @district.command("list")

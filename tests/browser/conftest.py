@@ -120,9 +120,13 @@ class Stack:
         return [tuple(row) for row in rows]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium; playwright downloads none."""
+    """Debian's Chromium; playwright downloads none.
+
+    Not for the session: while playwright is open its event loop runs in this thread, and no
+    asynchronous test could run beside it.
+    """
     if not Path(CHROMIUM).exists():
         pytest.fail("no Chromium on this machine; run: make setup-tests")
     if not (STATIC / "index.html").is_file():

@@ -93,10 +93,21 @@ def test_a_recordings_devices_are_registered(
     run_blocktwin: Runner, dsn: str, tmp_path: Path
 ) -> None:
     (tmp_path / "m.toml").write_text(MAPPING)
-    (tmp_path / "r.csv").write_text("t,room,c\n1,A,20\n2,B,21\n3,A,22\n")
+    (tmp_path / "r.csv").write_text("t,room,c\n1767225600,A,20\n1767225601,B,21\n1767225602,A,22\n")
     words = ("district", "register", str(tmp_path / "m.toml"), str(tmp_path / "r.csv"))
     program = run_blocktwin(*words, "--json", env=settings(dsn))
     assert program.wait(30) == 0
     report = json.loads(program.output())
     assert (report["gateways_added"], report["devices_added"], report["series_added"]) == (1, 2, 2)
     assert report["unplaced"] == {"room.a": "no space is loaded", "room.b": "no space is loaded"}
+
+
+def test_a_recording_without_a_usable_row_registers_nothing(
+    run_blocktwin: Runner, dsn: str, tmp_path: Path
+) -> None:
+    (tmp_path / "m.toml").write_text(MAPPING)
+    (tmp_path / "r.csv").write_text("t,room,c\nyesterday,A,20\n")
+    words = ("district", "register", str(tmp_path / "m.toml"), str(tmp_path / "r.csv"))
+    program = run_blocktwin(*words, env=settings(dsn))
+    assert program.wait(30) == 2
+    assert "--dry-run" in program.output()

@@ -141,15 +141,20 @@ class Sender:
         ) as client:
             await client.subscribe(topic(self.gateway, Channel.RECEIPT), qos=1)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._hear(client), name="receipts")
-                tasks.create_task(self._send(client), name="sending")
+                hearing = tasks.create_task(self._hear(client), name="receipts")
+                await self._send(client)
+                hearing.cancel()
 
     async def _send(self, client: aiomqtt.Client) -> None:
+        """Send until ``finish``, which is looked for: a publish may swallow the cancellation."""
         sent: dict[int, float] = {}
         clock = asyncio.get_running_loop()
-        while True:
+        while not self.finished:
             for seq, payload in list(self.pending.items()):
-                if clock.time() - sent.get(seq, float("-inf")) >= self.resend_after_s:
+                if self.finished:
+                    return
+                overdue = clock.time() - sent.get(seq, float("-inf")) >= self.resend_after_s
+                if overdue and seq in self.pending:
                     sent[seq] = clock.time()
                     await client.publish(topic(self.gateway, Channel.LIVE), payload, qos=1)
             await asyncio.sleep(0.01)

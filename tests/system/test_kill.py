@@ -120,19 +120,21 @@ async def test_after_kill_9_every_reading_is_there_once_and_accounted_for(
     step = MESSAGES // (len(victims) + 1)
     async with asyncio.TaskGroup() as tasks:
         running = tasks.create_task(sender.run(), name="sender")
-        await offer(sender, range(step))
-        await eventually(lambda: len(sender.pending) < step, 30.0, what="the first receipt")
-        for turn, victim in enumerate(victims, start=1):
-            last = turn == len(victims)
-            following = range(turn * step, MESSAGES if last else (turn + 1) * step)
-            stream = tasks.create_task(offer(sender, following), name="stream")
-            await asyncio.sleep(PACE_S * step / 3)
-            stage.kill(victim)
-            await stream
-            # Here and not in a thread: a child of ours dies with the thread that started it.
-            stage.revive(victim)
-        await eventually(lambda: not sender.pending, 60.0, what="all receipts")
-        sender.finish(running)
+        try:
+            await offer(sender, range(step))
+            await eventually(lambda: len(sender.pending) < step, 30.0, what="the first receipt")
+            for turn, victim in enumerate(victims, start=1):
+                last = turn == len(victims)
+                following = range(turn * step, MESSAGES if last else (turn + 1) * step)
+                stream = tasks.create_task(offer(sender, following), name="stream")
+                await asyncio.sleep(PACE_S * step / 3)
+                stage.kill(victim)
+                await stream
+                # Here and not in a thread: a child of ours dies with the thread that started it.
+                stage.revive(victim)
+            await eventually(lambda: not sender.pending, 60.0, what="all receipts")
+        finally:
+            sender.finish(running)
     assert stage.worker.stop()
     assert stage.worker.exit_code == 0
     with psycopg.connect(dsn) as conn:
