@@ -145,13 +145,16 @@ class Sender:
                 await self._send(client)
                 hearing.cancel()
 
+    def _told_to_end(self) -> bool:
+        return self.finished
+
     async def _send(self, client: aiomqtt.Client) -> None:
         """Send until ``finish``, which is looked for: a publish may swallow the cancellation."""
         sent: dict[int, float] = {}
         clock = asyncio.get_running_loop()
         while not self.finished:
             for seq, payload in list(self.pending.items()):
-                if self.finished:
+                if self._told_to_end():
                     return
                 overdue = clock.time() - sent.get(seq, float("-inf")) >= self.resend_after_s
                 if overdue and seq in self.pending:
