@@ -19,7 +19,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
@@ -409,12 +409,15 @@ class Cost:
         self.last = self.total()
 
     def total(self) -> float:
+        """Return what the processes, their living children and their ended children spent."""
         spent = 0.0
         for root in self.roots:
             process = psutil.Process(root)
-            for each in [process, *process.children(recursive=True)]:
-                times = each.cpu_times()
-                spent += times.user + times.system
+            for child in process.children(recursive=True):
+                # One that ends meanwhile counts among its parent's ended children below.
+                with suppress(psutil.NoSuchProcess):
+                    spent += sum(child.cpu_times()[:2])
+            spent += sum(process.cpu_times()[:4])
         return spent
 
     def take(self, readings: int) -> float:

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Prepare this machine and this folder: Debian packages, virtual environment, TimescaleDB, page.
 #
-#   dev/setup.sh [--tests]      --tests also installs what the browser tests need
+#   dev/setup.sh [--tests]      --tests also installs what only the tests need
 #
 # Every step is skipped when it is done already. Mirrors and proxies are taken from the machine's own
 # configuration of apt, pip and npm. Set BLOCKTWIN_DATABASE__DSN or BLOCKTWIN_MQTT__HOST to bring your
@@ -109,6 +109,7 @@ if [ ! "$own_database" ] && [ -z "$(find_timescaledb)" ]; then
   esac
 fi
 if [ $for_tests = yes ]; then
+  want mosquitto-clients /usr/bin/mosquitto_sub
   want chromium /usr/bin/chromium
   want fonts-noto-cjk /usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc
 fi

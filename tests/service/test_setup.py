@@ -64,7 +64,7 @@ def test_without_root_it_says_that_root_is_needed_once(
 ) -> None:
     done = set_up(elsewhere, f"ID=debian\nVERSION_ID={version}\n", "--tests")
     assert done.returncode == 2
-    for missing in ("mosquitto", package, "chromium", "fonts-noto-cjk"):
+    for missing in ("mosquitto-clients", package, "chromium", "fonts-noto-cjk"):
         assert missing in done.stderr
     assert "as root" in done.stderr
 
