@@ -11,6 +11,7 @@ from psycopg.rows import dict_row
 from alerts.store import AlarmUnknown
 from core.db.queries import load
 from core.model import Severity
+from core.units import judged_unit
 
 _SQL = load("alerts", "listing.sql")
 
@@ -55,10 +56,11 @@ def table(rows: list[Row]) -> str:
 def sheet(row: Row) -> str:
     """Return one alarm and its history."""
     name = row["name"]
+    unit = judged_unit(row["quantity"], row["rule_type"])
     lines = [
         f"{name['zh']} / {name['en']}",
         f"{row['subject']} in {row['space'] or 'no known space'}, {row['field']}",
-        f"{row['quantity'] or 'silence'}: {row['value']:g}, limit {row['threshold']:g}",
+        f"{row['quantity'] or 'silence'} {row['value']:g}, limit {row['threshold']:g} {unit}",
         f"state: {row['state']}, occurrences: {row['occurrences']}",
         "",
     ]
@@ -80,7 +82,7 @@ def _row_line(row: Row) -> str:
         row["state"],
         row["subject"],
         row["rule_id"],
-        f"{row['value']:g}",
+        f"{row['value']:g} {judged_unit(row['quantity'], row['rule_type'])}",
     )
 
 

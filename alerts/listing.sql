@@ -1,8 +1,8 @@
 -- name: alarms
 -- The newest alarms of a state and field; a NULL parameter asks for all.
-SELECT a.alarm_id::text, a.rule_id, a.rule_version, r.body -> 'name' AS name, a.field, a.severity,
-       a.peak_severity, a.state, a.latch, a.subject, a.device_id, a.gateway_id, s.code AS space,
-       a.quantity, a.value, a.threshold, a.raised_at, a.detected_at, a.returned_at,
+SELECT a.alarm_id::text, a.rule_id, a.rule_version, r.body -> 'name' AS name,
+       r.body ->> 'type' AS rule_type, a.field, a.severity, a.peak_severity, a.state, a.latch,
+       a.subject, a.device_id, a.gateway_id, s.code AS space, a.quantity, a.value, a.threshold, a.raised_at, a.detected_at, a.returned_at,
        a.acknowledged_at, a.acknowledged_by, a.closed_at, a.closed_by, a.close_cause, a.occurrences
   FROM alarm a
   JOIN rule r ON r.rule_id = a.rule_id AND r.version = a.rule_version

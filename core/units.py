@@ -145,3 +145,23 @@ def conversion(unit: str, quantity: str) -> tuple[float, float] | None:
     """
     own = QUANTITIES[quantity].unit
     return (1.0, 0.0) if unit == own else _LINEAR.get((unit, own))
+
+
+def judged_unit(quantity: str, rule_type: str) -> str:
+    """Return the unit of an alarm's value and limit.
+
+    A rule on missing data compares seconds of silence, one on a rise compares change per minute,
+    and every other the quantity itself.
+
+    Example:
+        >>> judged_unit("temperature", "high"), judged_unit("temperature", "rise")
+        ('Cel', 'Cel/min')
+        >>> judged_unit("", "missing"), judged_unit("depth", "missing"), judged_unit("gone", "high")
+        ('s', 's', '')
+    """
+    if rule_type in {"missing", "gateway_offline"}:
+        return "s"
+    if quantity not in QUANTITIES:
+        return ""
+    unit = QUANTITIES[quantity].unit
+    return f"{unit}/min" if rule_type == "rise" else unit

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from core.units import judged_unit
+
 CONTENT_TYPE = "application/cloudevents+json; charset=UTF-8"
 SIGNATURE_HEADER = "Blocktwin-Signature"
 
@@ -31,7 +33,9 @@ def message(row: Mapping[str, Any], source: str) -> Message:
         row: one row of the statement ``due``: the event, and what its alarm is about.
         source: the ``source`` attribute; together with ``id`` it identifies the event for ever.
     """
-    about = {key: value for key, value in row.items() if key not in (*_EVENT_FIELDS, "at")}
+    apart = (*_EVENT_FIELDS, "at", "rule_type")
+    about = {key: value for key, value in row.items() if key not in apart}
+    about["unit"] = judged_unit(row["quantity"], row["rule_type"])
     cloud_event = {
         "specversion": "1.0",
         "id": str(row["event_id"]),

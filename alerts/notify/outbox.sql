@@ -31,7 +31,7 @@ RETURNING (SELECT count(*) FROM fresh);
 -- Deliveries whose time has come, oldest event first, each with what its alarm is about.
 SELECT e.event_id, e.kind, e.at, e.event_at, e.actor, e.severity, e.state, e.value, e.note,
        a.alarm_id, a.rule_id, a.rule_version, r.body -> 'name' AS name, r.body -> 'advice' AS advice,
-       a.field, a.subject, a.device_id, d.name AS device_name, d.address, a.gateway_id,
+       r.body ->> 'type' AS rule_type, a.field, a.subject, a.device_id, d.name AS device_name, d.address, a.gateway_id,
        s.code AS space, s.name AS space_name, coalesce(d.lon, g.lon) AS lon,
        coalesce(d.lat, g.lat) AS lat, a.quantity, a.threshold, a.raised_at, a.occurrences
   FROM notify_delivery n

@@ -231,6 +231,12 @@ async def test_alarms_are_filtered(
     assert len((await api.get("/api/v1/alarms", **query))["alarms"]) == expected
 
 
+async def test_a_rise_is_told_per_minute(api: Api, loaded: Conn) -> None:
+    level = await api.get(f"/api/v1/alarms/{raise_alarm(loaded)}")
+    rise = await api.get(f"/api/v1/alarms/{raise_alarm(loaded, rule_id='heat-rise')}")
+    assert (level["unit"], rise["unit"]) == ("Cel", "Cel/min")
+
+
 async def test_a_gateways_alarm_has_a_place_but_no_device(api: Api, loaded: Conn) -> None:
     alarm = raise_alarm(
         loaded,

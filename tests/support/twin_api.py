@@ -35,6 +35,15 @@ RULES = {
             {"severity": "red", "raise": 80.0, "clear": 70.0},
         ],
     },
+    "heat-rise": {
+        "id": "heat-rise",
+        "name": {"zh": "差温火警", "en": "Rate-of-rise fire alarm"},
+        "advice": {"zh": "派人查看", "en": "Send somebody to look"},
+        "field": "fire",
+        "type": "rise",
+        "select": {"kind": ["heat"], "quantity": "temperature"},
+        "levels": [{"severity": "orange", "raise": 8.3, "clear": 4.0}],
+    },
     "gateway-offline": {
         "id": "gateway-offline",
         "name": {"zh": "网关离线", "en": "Gateway offline"},

@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 
 from core.db.queries import load
 from core.model import AlarmState, Field, Severity, SpaceKind
-from core.units import DEVICE_KINDS, QUANTITIES
+from core.units import DEVICE_KINDS, QUANTITIES, judged_unit
 from twin.state import I4, I8, DeviceRow, Freshness, OpenAlarm, SpaceRow, State, Topology
 
 SQL = load("twin.api", "reads.sql")
@@ -121,14 +121,14 @@ async def events(conn: Conn, after: int, limit: int) -> tuple[list[Row], dict[st
 def alarm_word(row: Row, topology: Topology) -> Row:
     """Return an alarm as the API says it."""
     quantity = QUANTITIES.get(row["quantity"])
-    word = {key: value for key, value in row.items() if key != "space_id"}
+    word = {key: value for key, value in row.items() if key not in {"space_id", "rule_type"}}
     return word | {
         "name": row["name"] or {"zh": row["rule_id"], "en": row["rule_id"]},
         "advice": row["advice"] or {"zh": "", "en": ""},
         "path": path_word(topology, row["space_id"]),
         "quantity_zh": quantity.zh if quantity else "",
         "quantity_en": quantity.en if quantity else "",
-        "unit": quantity.unit if quantity else _unitless(row["quantity"]),
+        "unit": judged_unit(row["quantity"], row["rule_type"]),
         **{key: utc(row[key]) for key in _TIMES},
     }
 
@@ -240,11 +240,6 @@ def _position(row: Row) -> list[float]:
 def _kind_names(kind: str) -> Row:
     known = DEVICE_KINDS.get(kind)
     return {"kind_zh": known.zh if known else kind, "kind_en": known.en if known else kind}
-
-
-def _unitless(quantity: str) -> str:
-    """Only a rule on silence has no quantity; it compares seconds."""
-    return "" if quantity else "s"
 
 
 def _quantity(row: Row, device: Row, rules: Sequence[Row]) -> Row:

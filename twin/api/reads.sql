@@ -111,7 +111,8 @@ WITH RECURSIVE inside AS (
     SELECT child.space_id FROM space child JOIN inside ON child.parent_id = inside.space_id
 )
 SELECT a.alarm_id::text, a.rule_id, a.rule_version, r.body->'name' AS name,
-       r.body->'advice' AS advice, a.field, a.severity, a.peak_severity, a.state, a.latch,
+       r.body->'advice' AS advice, r.body->>'type' AS rule_type, a.field, a.severity,
+       a.peak_severity, a.state, a.latch,
        a.subject, a.device_id, d.name AS device_name, a.gateway_id, a.space_id, s.code AS space,
        coalesce(d.lon, g.lon) AS lon, coalesce(d.lat, g.lat) AS lat, a.quantity, a.value,
        a.threshold, a.raised_at, a.detected_at, a.returned_at, a.acknowledged_at,

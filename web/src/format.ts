@@ -65,7 +65,9 @@ const UNIT_SIGNS: Readonly<Record<string, string>> = {
 
 /** The sign people read for a SenML or UCUM unit code. */
 export function unitSign(unit: string): string {
-  return UNIT_SIGNS[unit] ?? unit;
+  const rate = unit.endsWith("/min");
+  const base = rate ? unit.slice(0, -"/min".length) : unit;
+  return (UNIT_SIGNS[base] ?? base) + (rate ? "/min" : "");
 }
 
 /** Quantities that are only ever 0 or 1 and are told in words. */

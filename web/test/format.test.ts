@@ -26,6 +26,7 @@ describe("withUnit", () => {
     [null, "V", "—"],
   ])("%s %s is %s", (value, unit, told) => expect(withUnit(value, unit)).toBe(told));
 
+  it("tells a rate per minute", () => expect(unitSign("Cel/min")).toBe("°C/min"));
   it("leaves an unknown unit as it is", () => expect(unitSign("furlong")).toBe("furlong"));
 });
 

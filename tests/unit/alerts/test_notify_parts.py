@@ -29,6 +29,8 @@ ROW: dict[str, Any] = {
     "alarm_id": UUID(int=5),
     "subject": "device:heat-1",
     "name": {"zh": "定温火警", "en": "Fixed"},
+    "quantity": "temperature",
+    "rule_type": "rise",
 }
 
 
@@ -43,6 +45,8 @@ def test_a_message_is_a_cloud_event() -> None:
         "alarm_id": str(UUID(int=5)),
         "subject": "device:heat-1",
         "name": {"zh": "定温火警", "en": "Fixed"},
+        "quantity": "temperature",
+        "unit": "Cel/min",
     }
     assert "定温火警" in made.body.decode()
 

@@ -61,7 +61,8 @@ export class CallBanner extends LitElement {
         text-overflow: ellipsis;
         white-space: nowrap;
       }
-      .more {
+      .text .more {
+        white-space: normal;
         color: var(--soft);
       }
       .more button {
