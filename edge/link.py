@@ -17,6 +17,7 @@ import msgspec
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from core.cancel import heed_cancel
 from core.config import MqttConfig
 from core.errors import BrokerAway, ConfigInvalid
 from core.model import Channel
@@ -100,17 +101,6 @@ async def connected(
         await _cut(client)
         raise
     await _part(client)
-
-
-def heed_cancel() -> None:
-    """Raise a cancellation that a call into aiomqtt has swallowed.
-
-    It waits with asyncio.wait_for, which before Python 3.12 returns its result instead of raising
-    when both come in one turn of the event loop; a killed agent would then run on for ever.
-    """
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
 
 
 async def probe(mqtt: MqttConfig, agent: AgentConfig, password: str) -> None:

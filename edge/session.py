@@ -18,11 +18,12 @@ import msgspec
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
+from core.cancel import heed_cancel
 from core.model import Channel
 from core.topics import topic
 from core.version import version
 from edge.config import AgentConfig
-from edge.link import LinkControl, heed_cancel, properties, status_body
+from edge.link import LinkControl, properties, status_body
 from edge.sink import Signals
 from edge.spool import Message, ReceiptImpossible, Spool, SpoolUnwritable
 from edge.window import Window

@@ -14,9 +14,10 @@ from contextlib import suppress
 
 import aiomqtt
 
+from core.cancel import heed_cancel
 from core.config import MqttConfig
 from edge.config import AgentConfig
-from edge.link import LinkControl, connected, heed_cancel
+from edge.link import LinkControl, connected
 from edge.session import LinkCut, Session
 from edge.sink import Signals
 from edge.spool import Spool

@@ -14,6 +14,7 @@ import aiomqtt
 import msgspec
 import pytest
 
+from core.cancel import heed_cancel
 from core.config import MqttConfig
 from core.model import Channel, Reading
 from core.topics import topic
@@ -21,7 +22,6 @@ from dev.servers import PrivateMosquitto
 from edge.agent import AgentReport, LinkControl, run_agent
 from edge.config import AgentConfig
 from edge.drivers import Sink
-from edge.link import heed_cancel
 from edge.spool import Spool
 from tests.support.proxy import proxy_to
 from tests.support.receiving import PlayedWorker, playing_worker

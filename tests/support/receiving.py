@@ -14,10 +14,10 @@ from typing import Any
 import aiomqtt
 
 from core import senml
+from core.cancel import heed_cancel
 from core.model import Channel
 from core.topics import parse, topic
 from dev.servers import PrivateMosquitto
-from edge.link import heed_cancel
 
 _EVERY_S = 0.05
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+from core.cancel import heed_cancel
 from core.config import DatabaseConfig
 from core.errors import DatabaseAway
 from twin.api import reads
@@ -114,6 +115,7 @@ class Live:
         """Wake the follower on every notification; come back after a lost connection."""
         pause = _Pause()
         while True:
+            heed_cancel()
             try:
                 async with await self._connect() as conn:
                     await self._hear(conn, pause)
@@ -141,11 +143,13 @@ class Live:
                 self._reload |= notice.channel == "blocktwin_registry"
                 self._wake.set()
             await conn.execute(SQL["probe"])
+            heed_cancel()
 
     async def _follow(self) -> None:
         """Bring the state up to date when woken and at every scan."""
         pause = _Pause()
         while True:
+            heed_cancel()
             self._wake.clear()
             try:
                 async with self._pool.connection(timeout=self._cfg.database_wait_s) as conn:
