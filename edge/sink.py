@@ -105,11 +105,13 @@ class SpoolSink:
         await self.flush()
         while depth := self._spool.depth:
             self._signals.forgotten.clear()
-            with suppress(TimeoutError):
+            try:
                 async with asyncio.timeout(patience_s):
                     await self._signals.forgotten.wait()
-            if self._spool.depth >= depth:
-                return False
+            except TimeoutError:
+                # A receipt may come that forgets nothing new; only silence ends the patience.
+                if self._spool.depth >= depth:
+                    return False
         return True
 
     async def _close_messages(self, channel: Channel, waiting: list[Reading], least: int) -> None:
