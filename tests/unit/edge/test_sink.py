@@ -124,6 +124,19 @@ async def test_a_full_disk_makes_the_driver_wait_and_loses_nothing(
     assert "can be written again" in caplog.text
 
 
+async def test_a_receipt_that_repeats_does_not_end_the_patience(spool: Spool) -> None:
+    signals = Signals()
+    sink = SpoolSink(spool, signals, batch_readings=10, flush_s=0.05, wait_at_messages=None)
+    await sink.put([reading(1)])
+    waiting = asyncio.create_task(sink.settled(20.0), name="settling")
+    await eventually(lambda: spool.depth == 1)
+    signals.forgotten.set()
+    await eventually(lambda: not signals.forgotten.is_set())
+    spool.forget(1, [])
+    signals.forgotten.set()
+    assert await waiting
+
+
 async def test_settled_tells_whether_all_was_receipted(spool: Spool) -> None:
     sink = sink_of(spool)
     await sink.put([reading(1)])
