@@ -97,7 +97,7 @@ if [ ! "$own_database" ] && [ -z "$(find_timescaledb)" ]; then
     12)
       build_timescaledb=yes
       want postgresql-15 /usr/lib/postgresql/15/bin/postgres
-      want postgresql-server-dev-15 /usr/lib/postgresql/15/lib/pgxs/src/makefiles/pgxs.mk
+      want postgresql-server-dev-15 /usr/include/postgresql/15/server/postgres.h
       want libssl-dev /usr/include/openssl/ssl.h
       want libkrb5-dev /usr/include/gssapi/gssapi.h
       want cmake /usr/bin/cmake

@@ -69,6 +69,15 @@ def test_without_root_it_says_that_root_is_needed_once(
     assert "as root" in done.stderr
 
 
+def test_the_client_of_postgresql_alone_does_not_pass_for_its_headers(elsewhere: Path) -> None:
+    """Debian's client package brings the makefiles of the server's development package."""
+    pgxs = elsewhere / "machine/usr/lib/postgresql/15/lib/pgxs/src/makefiles/pgxs.mk"
+    pgxs.parent.mkdir(parents=True)
+    pgxs.touch()
+    done = set_up(elsewhere, "ID=debian\nVERSION_ID=12\n")
+    assert "postgresql-server-dev-15" in done.stderr
+
+
 def test_with_ones_own_servers_only_python_is_needed(elsewhere: Path) -> None:
     done = set_up(elsewhere, "ID=fedora\n", env=OWN)
     # It gets as far as the lock, which the copy does not have.
