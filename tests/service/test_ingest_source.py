@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 
 import aiomqtt
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties as PacketProperties
 
 from core.config import MqttConfig
 from core.errors import BrokerAway
@@ -15,19 +17,21 @@ from dev.servers import PrivateMosquitto
 from ingest.config import IngestConfig
 from ingest.message import Message
 from ingest.source import MqttSource
+from tests.support.proxy import proxy_to
 from tests.support.waiting import eventually
 
 LIVE = topic("gw-a", Channel.LIVE)
 
 
 def mqtt(broker: PrivateMosquitto, user: str = "ingest", **more: object) -> MqttConfig:
-    return MqttConfig(
-        host=broker.host,
-        port=broker.port,
-        username=user,
-        password=broker.password(user),
-        **more,  # type: ignore[arg-type]
-    )
+    given = {
+        "host": broker.host,
+        "port": broker.port,
+        "username": user,
+        "password": broker.password(user),
+        **more,
+    }
+    return MqttConfig(**given)  # type: ignore[arg-type]
 
 
 def settings(**more: object) -> IngestConfig:
@@ -94,6 +98,8 @@ async def test_an_acknowledgement_does_not_reach_over_to_the_next_connection(
     old = await taken(source, 1)
     await source.connect()
     source.acknowledge(old)
+    assert [m.payload for m in await taken(source, 1)] == [b"first"]
+    await source.connect()
     assert [m.payload for m in await taken(source, 1)] == [b"first"]
     await source.close()
 
@@ -192,6 +198,124 @@ async def test_receipts_reach_the_gateway(broker: PrivateMosquitto) -> None:
     await source.close()
 
 
+async def test_content_types_and_bytes_of_any_kind_arrive_as_sent(
+    broker: PrivateMosquitto,
+) -> None:
+    source = MqttSource(mqtt(broker), settings())
+    await source.connect()
+    said = PacketProperties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+    said.ContentType = "application/senml+cbor"
+    said.MessageExpiryInterval = 3600
+    said.UserProperty = ("site", "北")
+    large = bytes(range(256)) * 4096
+    async with gateway(broker) as client:
+        await client.publish(LIVE, b"\0\xff", qos=1, properties=said)
+        await client.publish(LIVE, large, qos=1)
+        await client.publish(LIVE, b"", qos=0)
+    messages = await taken(source, 3)
+    assert [m.payload for m in messages] == [b"\0\xff", large, b""]
+    assert [m.content_type for m in messages] == ["application/senml+cbor", "", ""]
+    assert [bool(m.packet) for m in messages] == [True, True, False]
+    await source.close()
+
+
+async def test_a_cut_connection_is_made_again_and_what_was_not_acknowledged_comes_again(
+    broker: PrivateMosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    with proxy_to(broker.host, broker.port) as proxy:
+        source = MqttSource(mqtt(broker, host=proxy.host, port=proxy.port), settings())
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(source.run(), name="source")
+            await eventually(lambda: source.connected)
+            await publish(broker, [b"%d" % n for n in range(10)])
+            first = await taken(source, 10)
+            source.acknowledge(first[:3])
+            # A receipt that comes back says that the broker has read what was sent before it.
+            async with gateway(broker) as client:
+                await client.subscribe(topic("gw-a", Channel.RECEIPT), qos=1)
+                assert source.publish(topic("gw-a", Channel.RECEIPT), b"{}")
+                async with asyncio.timeout(10):
+                    await anext(client.messages)
+            proxy.cut()
+            await eventually(lambda: not source.connected)
+            source.acknowledge(first[3:])
+            await publish(broker, [b"meanwhile"])
+            proxy.heal()
+            again = await taken(source, 8)
+            await eventually(lambda: source.connects == 2)
+            running.cancel()
+    assert [m.payload for m in again] == [b"%d" % n for n in range(3, 10)] + [b"meanwhile"]
+    assert {m.link for m in again}.isdisjoint({m.link for m in first})
+    assert "kept nothing" not in caplog.text
+
+
+async def test_a_broker_without_our_session_is_told(
+    broker: PrivateMosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = MqttSource(mqtt(broker, session_expiry_s=0), settings())
+    await source.connect()
+    assert "kept nothing" not in caplog.text
+    await source.connect()
+    assert "the broker has kept nothing for us" in caplog.text
+    await source.close()
+
+
+async def test_a_frozen_connection_is_lost_after_the_keepalive_and_made_again(
+    broker: PrivateMosquitto,
+) -> None:
+    with proxy_to(broker.host, broker.port) as proxy:
+        config = mqtt(broker, host=proxy.host, port=proxy.port, keepalive_s=5)
+        source = MqttSource(config, settings())
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(source.run(), name="source")
+            await eventually(lambda: source.connected)
+            proxy.freeze()
+            await publish(broker, [b"meanwhile"])
+            assert source.connected
+            await eventually(lambda: not source.connected, 12)
+            proxy.heal()
+            await eventually(lambda: source.connected)
+            assert [m.payload for m in await taken(source, 1)] == [b"meanwhile"]
+            running.cancel()
+
+
+async def test_two_workers_of_one_name_are_told(
+    broker: PrivateMosquitto, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = MqttSource(mqtt(broker), settings())
+    second = MqttSource(mqtt(broker), settings())
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(first.run(), name="first")
+        await eventually(lambda: first.connected)
+        await second.connect()
+        await eventually(lambda: "another worker has the same worker_id" in caplog.text)
+        running.cancel()
+    await second.close()
+
+
+async def test_a_backlog_is_taken_and_acknowledged_whole(broker: PrivateMosquitto) -> None:
+    source = MqttSource(mqtt(broker), settings(queue_messages=500, batch_readings=200))
+    await source.connect()
+    await source.close()
+    number = 5000
+    payloads = [b"%d" % n for n in range(number)]
+    await publish(broker, payloads)
+    await source.connect()
+    got: list[bytes] = []
+    async with asyncio.timeout(60):
+        while len(got) < number:
+            messages = await source.next_batch(1.0)
+            source.acknowledge(messages)
+            got += [m.payload for m in messages]
+    assert got == payloads
+    await source.close()
+    # Nothing of it is left at the broker.
+    await source.connect()
+    await publish(broker, [b"last"])
+    assert [m.payload for m in await taken(source, 1)] == [b"last"]
+    await source.close()
+
+
 @pytest.mark.parametrize("fault", ["password", "port"])
 async def test_a_broker_that_cannot_be_used_is_away(broker: PrivateMosquitto, fault: str) -> None:
     if fault == "password":
@@ -199,7 +323,8 @@ async def test_a_broker_that_cannot_be_used_is_away(broker: PrivateMosquitto, fa
     else:
         config = MqttConfig(host=broker.host, port=1, username="ingest", password="no")
     source = MqttSource(config, settings())
-    with pytest.raises(BrokerAway, match=f"{config.host}:{config.port}"):
+    with pytest.raises(BrokerAway, match=f"{config.host}:{config.port}") as refused:
         await source.connect()
+    assert fault in refused.value.remedy
     assert not source.connected
     await source.close()

@@ -86,8 +86,8 @@ class Proxy:
             self._run(self._pump, far, near)
 
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        source.settimeout(_POLL_S)
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # of a socket that was cut meanwhile, too
+            source.settimeout(_POLL_S)
             while not self._closed.is_set():
                 try:
                     data = source.recv(_CHUNK)

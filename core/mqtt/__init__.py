@@ -1,0 +1,1 @@
+"""MQTT on the wire: packets as bytes, without a socket."""
