@@ -15,7 +15,7 @@ from alerts.limits import Limits, Moves
 from alerts.rules import LoadedRule, Rule
 from alerts.silence import Silence
 from core.batch import I8, Batch
-from core.model import Field, Quality, Severity, Transition, TransitionKind
+from core.model import NEVER_JUDGED, Field, Severity, Transition, TransitionKind
 from core.registry import Registry
 
 CLOCK_TOLERANCE_US = 300_000_000
@@ -67,8 +67,9 @@ class Engine:
     def process(self, batch: Batch) -> list[Transition]:
         """Judge a batch; its rows may be in any order.
 
-        Backfilled readings, those of unknown series, and those not newer than the last one of
-        their series change no condition.
+        Backfilled readings and repeats (``core.model.NEVER_JUDGED``), those of unknown series, and
+        those not newer than the last one of their series change no condition. How old a reading is
+        by our clock does not matter: a recording gives the alarms of its day.
 
         Returns:
             The changes, in order of event time.
@@ -76,7 +77,7 @@ class Engine:
         series = batch.series
         known = (series >= 0) & (series < len(self._known))
         known[known] = self._known[series[known]]
-        known &= (batch.quality & int(Quality.BACKFILLED)) == 0
+        known &= (batch.quality & int(NEVER_JUDGED)) == 0
         if not known.all():
             batch = batch.take(known)
         if not len(batch):
@@ -120,7 +121,7 @@ class Engine:
         self._silence.put_missing(missing)
 
     def _restore_limit(self, number: int, rule: Rule, device: str, state: OpenCondition) -> None:
-        info = self.registry.by_name.get(f"{device}:{rule.select.quantity}")
+        info = self.registry.find(f"{device}:{rule.select.quantity}")
         condition = self._limits.find(info.series_id, number) if info is not None else None
         if condition is None:
             return

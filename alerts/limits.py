@@ -17,6 +17,7 @@ import numpy.typing as npt
 from alerts.rings import Index, Rings
 from alerts.rules import LoadedRule
 from core.batch import F8, I4, I8
+from core.model import ONLY_RAISES
 
 _US = 1e6
 
@@ -154,7 +155,8 @@ class Limits:
     def step(self, series: I4, at_us: I8, value: F8, quality: I4) -> Moves:
         """Judge readings of different series, each newer than its series' last.
 
-        A reading that a rule rejects, or that is no number, leaves its conditions as they are.
+        A reading that a rule rejects, or that is no number, leaves its conditions as they are. So
+        does a doubtful one (``core.model.ONLY_RAISES``), unless it speaks for an alarm.
         """
         if len(self.rings):
             self._slope_step(series, at_us, value, quality)
@@ -164,9 +166,11 @@ class Limits:
         x = judged * self.ladder.sign[limit]
         usable = ((quality[of] & self.ladder.reject[limit]) == 0) & np.isfinite(x)
         active = self._active[rows]
-        speaks = usable & np.where(
-            active, x < self.ladder.clear_at[limit], x >= self.ladder.raise_at[limit]
-        )
+        speaks = np.where(active, x < self.ladder.clear_at[limit], x >= self.ladder.raise_at[limit])
+        doubtful = (quality & int(ONLY_RAISES)) != 0
+        if doubtful.any():
+            usable &= ~doubtful[of] | (speaks != active)  # only for an alarm
+        speaks &= usable
         timed = self._since_us[rows] != 0
         some = np.flatnonzero(speaks | (timed & usable))
         if not len(some):

@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from core.errors import UsageError
-from core.model import Field, Quality, Severity
+from core.model import NEVER_ALARMS, Field, Quality, Severity
 from core.units import DEVICE_KINDS, QUANTITIES
 
 RuleType = Literal["high", "low", "rise", "missing", "gateway_offline"]
@@ -26,6 +26,12 @@ SeverityName = Literal["blue", "yellow", "orange", "red"]
 MAX_DELAY_S = 7 * 86_400
 """Longest window, dwell or clear dwell of a rule, in seconds."""
 
+REJECTED_IN_FIRE = ("calibrating", "device_fault")
+REJECTED_ELSEWHERE = ("out_of_range", "jump", "calibrating", "device_fault")
+REJECTED_IN_SLOPE = ("out_of_range", "calibrating", "device_fault")
+"""What a rule rejects that does not say; a fire leaps out of range, and a slope falls at once."""
+
+_LIKE_FIRE = frozenset({"out_of_range", "jump", "stuck", "late", "clock_skew"})
 _ID = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 _LIMIT_TYPES = ("high", "low", "rise")
 
@@ -82,7 +88,9 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         clear_dwell_s: the same, before it ends.
         latch: the alarm stays open until somebody closes it, even after the condition has ended.
         intervals: expected intervals of silence before data count as missing.
-        reject_quality: readings with one of these bits do not speak for or against a condition.
+        reject_quality: readings with one of these bits do not speak for or against a condition;
+            if not given, as ``REJECTED_…`` says for the field. Of the others, the doubtful ones
+            speak only for a condition, not for its end (``core.model.ONLY_RAISES``).
         source: standard and clause of the numbers, or "editable seed".
     """
 
@@ -97,15 +105,22 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     clear_dwell_s: Annotated[float, msgspec.Meta(ge=0, le=MAX_DELAY_S)] = 0.0
     latch: bool = False
     intervals: Annotated[float, msgspec.Meta(ge=1, le=1000)] = 3.0
-    reject_quality: tuple[str, ...] = ("out_of_range", "calibrating", "device_fault")
+    reject_quality: tuple[str, ...] | None = None
     advice: Text
     source: Annotated[str, msgspec.Meta(min_length=1)]
 
+    def __post_init__(self) -> None:
+        """Write out what is rejected, so that the stored rule says it."""
+        if self.reject_quality is None:
+            words = {Field.FIRE: REJECTED_IN_FIRE, Field.SLOPE: REJECTED_IN_SLOPE}
+            rejected = words.get(self.field, REJECTED_ELSEWHERE)
+            msgspec.structs.force_setattr(self, "reject_quality", rejected)
+
     @property
     def reject_mask(self) -> int:
-        """The bits of ``reject_quality``."""
-        mask = 0
-        for word in self.reject_quality:
+        """The bits of ``reject_quality``, and those that no rule accepts."""
+        mask = int(NEVER_ALARMS)
+        for word in self.reject_quality or ():
             mask |= Quality[word.upper()]
         return mask
 
@@ -258,10 +273,19 @@ def _option_fault(rule: Rule) -> str:
         return "window_s: required for a rise rule, and only there"
     if rule.type not in _LIMIT_TYPES and (rule.dwell_s or rule.clear_dwell_s):
         return "dwell_s: only high, low and rise rules wait"
-    for word in rule.reject_quality:
-        if word.upper() not in Quality.__members__ or word == "good":
-            known = [name.lower() for name in Quality.__members__ if name != "GOOD"]
+    return _quality_fault(rule)
+
+
+def _quality_fault(rule: Rule) -> str:
+    known = [name.lower() for name in Quality.__members__ if name != "GOOD"]
+    for word in rule.reject_quality or ():
+        if word not in known:
             return f"reject_quality: unknown quality {word!r}{_near(word, known)}"
+        if rule.field is Field.FIRE and word in _LIKE_FIRE:
+            return (
+                f"reject_quality: a fire rule must judge {word!r} readings, "
+                "because a fire may look like one"
+            )
     return ""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.model import Field
+from core.plausible import Plausible
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,7 @@ class SeriesInfo:
         series_id: small positive integer.
         interval_s: expected seconds between two readings.
         spaces: codes of the containing spaces, district first, smallest last; empty if unplaced.
+        plausible: what the device says is plausible of it; None: what its quantity says.
     """
 
     series_id: int
@@ -29,24 +31,37 @@ class SeriesInfo:
     gateway_id: str
     interval_s: float
     spaces: tuple[str, ...] = ()
+    plausible: Plausible | None = None
 
 
 class Registry:
     """All registered series, looked up by SenML name (``device:quantity``) or by id.
 
     Attributes:
-        by_name: ``"device:quantity"`` -> SeriesInfo.
+        ids: ``"device:quantity"`` -> series id.
         by_id: series id -> SeriesInfo.
         devices: ids of all registered devices.
         gateways: ids of all registered gateways.
         size: one more than the largest series id: the length of arrays indexed by series id.
+        faults: what is registered and cannot be used, in words; something else holds instead.
     """
 
-    __slots__ = ("by_id", "by_name", "devices", "gateways", "size")
+    __slots__ = ("by_id", "devices", "faults", "gateways", "ids", "size")
 
-    def __init__(self, series: Iterable[SeriesInfo], gateways: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        series: Iterable[SeriesInfo],
+        gateways: Iterable[str] = (),
+        faults: Iterable[str] = (),
+    ) -> None:
         self.by_id = {info.series_id: info for info in series}
-        self.by_name = {f"{info.device_id}:{info.quantity}": info for info in self.by_id.values()}
+        self.ids = {f"{one.device_id}:{one.quantity}": one.series_id for one in self.by_id.values()}
         self.devices = frozenset(info.device_id for info in self.by_id.values())
         self.gateways = frozenset(gateways) | {info.gateway_id for info in self.by_id.values()}
         self.size = max(self.by_id, default=0) + 1
+        self.faults = tuple(faults)
+
+    def find(self, name: str) -> SeriesInfo | None:
+        """Return the series of a SenML name (``device:quantity``), None if there is none."""
+        series_id = self.ids.get(name)
+        return None if series_id is None else self.by_id[series_id]

@@ -1,23 +1,44 @@
 """What is measured, in which unit, and by which kind of device: the tables, and unit conversion.
 
 Unit codes are SenML's (RFC 8428 section 12.1, RFC 8798) where SenML has one, UCUM's otherwise.
-A plausible range is wide on purpose: outside it a value is marked, never thrown away.
+What is plausible of a quantity is wide on purpose: a value beyond it is marked, never thrown away.
+One device's own limits, where they differ, are read by ``core.plausible``.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from core.model import Field
 
+DAY_S = 86_400.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
-    """What is measured: its one unit, its plausible range (inclusive), and its names."""
+    """What is measured: its one unit, what is plausible of it, and its names.
+
+    Between two neighbours ``dt`` seconds apart, a change of up to ``jump + jump_per_s * dt`` is
+    believed.
+
+    Attributes:
+        low: smallest plausible value; ``high`` the largest; both inclusive.
+        jump: change between two neighbours that is believed however close they are; infinite for
+            a quantity that may take any step.
+        jump_per_s: change that is believed besides for each second between them.
+        stuck_s: seconds the value may stay bit-identical while readings keep coming; infinite for
+            a quantity that is constant by nature.
+        rest: a value that may last for ever (a dry road, an empty lane); None if there is none.
+    """
 
     unit: str
     low: float
     high: float
+    jump: float
+    jump_per_s: float
+    stuck_s: float
+    rest: float | None
     zh: str
     en: str
 
@@ -32,40 +53,102 @@ class DeviceKind:
     en: str
 
 
-def _q(unit: str, low: float, high: float, zh: str, en: str) -> Quantity:
-    return Quantity(unit=unit, low=low, high=high, zh=zh, en=en)
+def _q(
+    unit: str,
+    between: tuple[float, float],
+    zh: str,
+    en: str,
+    *,
+    jump: tuple[float, float] = (math.inf, 0.0),
+    stuck_s: float = math.inf,
+    rest: float | None = None,
+) -> Quantity:
+    low, high = between
+    at_once, per_s = jump
+    return Quantity(
+        unit=unit, low=low, high=high, jump=at_once, jump_per_s=per_s, stuck_s=stuck_s, rest=rest,
+        zh=zh, en=en,
+    )  # fmt: skip
 
 
+# Steps and rates are editable seeds, several times beyond what nature does, unless a line says
+# more. The same holds for how long a value may stay: long enough for the coarsest instrument of its
+# kind in the quietest place. A quantity that people switch (mains, traffic) may take any step.
 QUANTITIES: dict[str, Quantity] = {
     # fire
-    "smoke_obscuration": _q("%/m", 0, 100, "烟雾减光率", "smoke obscuration"),
-    "smoke_alarm": _q("1", 0, 1, "烟感报警", "smoke alarm"),
-    "temperature": _q("Cel", -40, 1200, "温度", "temperature"),
-    "panel_fire": _q("1", 0, 1, "主机火警", "panel fire"),
-    "panel_fault": _q("1", 0, 1, "主机故障", "panel fault"),
+    "smoke_obscuration": _q(
+        # Beyond three response values of the least sensitive detector at once (GB 4715-2024:
+        # 0.3 dB/m = 6.67 %/m): rather an insect, steam or a cable than a fire, but judged as one.
+        "%/m", (0, 100), "烟雾减光率", "smoke obscuration",
+        jump=(20, 5), stuck_s=DAY_S, rest=0,
+    ),
+    "smoke_alarm": _q("1", (0, 1), "烟感报警", "smoke alarm"),
+    "temperature": _q(
+        # Heat detectors are tested at up to 30 K/min (EN 54-5); flames that reach one do 10 K/s.
+        "Cel", (-40, 1200), "温度", "temperature", jump=(10, 10), stuck_s=DAY_S,
+    ),
+    "panel_fire": _q("1", (0, 1), "主机火警", "panel fire"),
+    "panel_fault": _q("1", (0, 1), "主机故障", "panel fault"),
     # water
-    "flow": _q("m3/s", -5, 200, "流量", "flow"),
-    "depth": _q("m", 0, 5, "积水深度", "water depth"),
-    "level": _q("m", -20, 100, "水位", "water level"),
-    "rain_intensity": _q("mm/h", 0, 400, "雨强", "rain intensity"),
-    "water_temperature": _q("Cel", -5, 60, "水温", "water temperature"),
-    "ph": _q("pH", 0, 14, "酸碱度", "pH"),
-    "dissolved_oxygen": _q("mg/L", 0, 25, "溶解氧", "dissolved oxygen"),
-    "conductivity": _q("uS/cm", 0, 60000, "电导率", "conductivity"),
-    "turbidity": _q("NTU", 0, 4000, "浊度", "turbidity"),
-    "ammonia_nitrogen": _q("mg/L", 0, 200, "氨氮", "ammonia nitrogen"),
-    # slope
-    "tilt": _q("deg", -90, 90, "倾角", "tilt"),
-    "displacement": _q("mm", -10000, 10000, "位移", "displacement"),
-    "crack_width": _q("mm", 0, 2000, "裂缝宽度", "crack width"),
-    "pore_pressure": _q("kPa", -100, 1000, "孔隙水压", "pore pressure"),
+    "flow": _q(
+        "m3/s", (-5, 200), "流量", "flow", jump=(2, 0.5), stuck_s=DAY_S, rest=0,
+    ),
+    "depth": _q(
+        # 3 m a minute; a false echo comes at once.
+        "m", (0, 5), "积水深度", "water depth", jump=(0.3, 0.05), stuck_s=DAY_S, rest=0,
+    ),
+    "level": _q(
+        "m", (-20, 100), "水位", "water level", jump=(0.5, 0.05), stuck_s=DAY_S,
+    ),
+    "rain_intensity": _q(
+        "mm/h", (0, 400), "雨强", "rain intensity", jump=(200, 10), stuck_s=DAY_S / 4, rest=0,
+    ),
+    "water_temperature": _q(
+        "Cel", (-5, 60), "水温", "water temperature", jump=(3, 0.1), stuck_s=DAY_S,
+    ),
+    "ph": _q("pH", (0, 14), "酸碱度", "pH", jump=(1, 0.05), stuck_s=DAY_S),
+    "dissolved_oxygen": _q(
+        # 0 is what the instrument shows in foul water.
+        "mg/L", (0, 25), "溶解氧", "dissolved oxygen", jump=(3, 0.1), stuck_s=DAY_S, rest=0,
+    ),
+    "conductivity": _q(
+        # The sea at the gauge is 50,000; the tide brings it in minutes.
+        "uS/cm", (0, 60000), "电导率", "conductivity", jump=(5000, 500), stuck_s=DAY_S,
+    ),
+    "turbidity": _q(
+        "NTU", (0, 4000), "浊度", "turbidity", jump=(500, 50), stuck_s=DAY_S,
+    ),
+    "ammonia_nitrogen": _q(
+        # 0 is below what the instrument can tell.
+        "mg/L", (0, 200), "氨氮", "ammonia nitrogen", jump=(10, 1), stuck_s=DAY_S, rest=0,
+    ),
+    # slope: rock may rest for days at the resolution of the instrument, and may fall in a second
+    "tilt": _q("deg", (-90, 90), "倾角", "tilt", jump=(5, 1), stuck_s=7 * DAY_S),
+    "displacement": _q(
+        # Single satellite epochs jump by mm to cm, so 100 mm.
+        "mm", (-10000, 10000), "位移", "displacement", jump=(100, 10), stuck_s=7 * DAY_S,
+    ),
+    "crack_width": _q(
+        "mm", (0, 2000), "裂缝宽度", "crack width", jump=(20, 5), stuck_s=7 * DAY_S,
+    ),
+    "pore_pressure": _q(
+        "kPa", (-100, 1000), "孔隙水压", "pore pressure", jump=(50, 5), stuck_s=7 * DAY_S,
+    ),
     # traffic and charging areas
-    "occupancy": _q("%", 0, 100, "时间占有率", "time occupancy"),
-    "vehicle_flow": _q("1/h", 0, 4000, "车流量", "vehicle flow"),
-    "speed": _q("km/h", 0, 200, "车速", "speed"),
-    "voltage": _q("V", 0, 500, "电压", "voltage"),
-    "current": _q("A", 0, 1000, "电流", "current"),
-}
+    "occupancy": _q(
+        # A detector that is stuck "on" says 100 for hours.
+        "%", (0, 100), "时间占有率", "time occupancy", stuck_s=DAY_S / 4, rest=0,
+    ),
+    "vehicle_flow": _q(
+        "1/h", (0, 4000), "车流量", "vehicle flow", stuck_s=DAY_S / 2, rest=0,
+    ),
+    "speed": _q(
+        # Many detectors repeat the last speed while no car comes.
+        "km/h", (0, 200), "车速", "speed", stuck_s=DAY_S / 2, rest=0,
+    ),
+    "voltage": _q("V", (0, 500), "电压", "voltage", stuck_s=DAY_S / 4, rest=0),
+    "current": _q("A", (0, 1000), "电流", "current", stuck_s=DAY_S, rest=0),
+}  # fmt: skip
 
 
 def _k(field: Field, quantities: str, zh: str, en: str) -> DeviceKind:

@@ -1,11 +1,13 @@
-"""Columns to a batch: what is known, plausible and in the right unit goes on, the rest is rejected.
+"""Columns to a batch: what is known and in the right unit goes on, the rest is rejected.
 
-Everything is judged for all rows at once; only the rows that are refused become objects.
+Everything is judged for all rows at once; only the rows that are refused become objects. A row is
+judged by itself here; what it is after its neighbours is found next door, in ``ingest.quality``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -13,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from core.batch import F8, I4, I8, Batch
-from core.model import Quality, Rejected, RejectReason, is_id
-from core.registry import Registry
+from core.model import SET_BY_STORE, Quality, Rejected, RejectReason, is_id
+from core.plausible import Plausible, default_of
+from core.registry import Registry, SeriesInfo
 from core.units import QUANTITIES, UNITS, conversion
 from ingest.decode import NO_CODE, OWN_UNIT, Decoded
 from ingest.message import Message
@@ -22,7 +25,11 @@ from ingest.message import Message
 OLDEST_S = 631_152_000.0
 """1990-01-01 UTC: an older time is a clock that was never set (GPS receivers start in 1980)."""
 
-_KNOWN_BITS = sum(Quality)
+_NEVER_US = 1 << 61
+_FEWEST_INTERVALS = 12  # a slow reporter has said the same this often before it counts as stuck
+_GAP_INTERVALS = 3
+_GAPS = 4
+_KNOWN_BITS = sum(Quality) & ~SET_BY_STORE
 _REASONS = [
     RejectReason.UNKNOWN_DEVICE,
     RejectReason.FOREIGN_GATEWAY,
@@ -56,6 +63,10 @@ class Tables:
         gateway: gateway code of each series.
         quantity: column of each series in ``scale`` and ``offset``.
         low: smallest plausible value of each series; ``high`` the largest.
+        jump: believable change of each series at once; ``jump_per_s`` besides, for each second.
+        stuck_us: microseconds each series may stay at one value.
+        gap_us: microseconds between two readings after which that count starts anew.
+        rest: value at which each series may stay for ever; NaN if there is none.
         scale: [unit code, quantity] -> factor, NaN where the unit does not fit.
         offset: likewise; added after the factor.
         registry: where they come from.
@@ -68,6 +79,11 @@ class Tables:
     quantity: I4
     low: F8
     high: F8
+    jump: F8
+    jump_per_s: F8
+    stuck_us: I8
+    gap_us: I8
+    rest: F8
     scale: F8
     offset: F8
     registry: Registry
@@ -80,27 +96,72 @@ def tables_of(registry: Registry) -> Tables:
     gateways = {name: code for code, name in enumerate(sorted(registry.gateways))}
     gateway = np.full(registry.size, NO_CODE, dtype=np.int32)
     quantity = np.full(registry.size, strange, dtype=np.int32)
-    low = np.full(registry.size, -np.inf)
-    high = np.full(registry.size, np.inf)
+    believed = np.zeros(registry.size, dtype=_BELIEVED)
+    believed[:] = _believed(Plausible(), 1.0)
     for series_id, info in registry.by_id.items():
         gateway[series_id] = gateways[info.gateway_id]
-        if info.quantity in quantities:
-            quantity[series_id] = quantities[info.quantity]
-            low[series_id] = QUANTITIES[info.quantity].low
-            high[series_id] = QUANTITIES[info.quantity].high
+        quantity[series_id] = quantities.get(info.quantity, strange)
+    _lay_believed(believed, registry.by_id)
     units, scale, offset = _conversions(list(quantities))
     return Tables(
-        series={name: info.series_id for name, info in registry.by_name.items()},
+        series=registry.ids,
         units=units,
         gateways=gateways,
         gateway=gateway,
         quantity=quantity,
-        low=low,
-        high=high,
+        low=believed["low"].copy(),
+        high=believed["high"].copy(),
+        jump=believed["jump"].copy(),
+        jump_per_s=believed["jump_per_s"].copy(),
+        stuck_us=believed["stuck_us"].copy(),
+        gap_us=believed["gap_us"].copy(),
+        rest=believed["rest"].copy(),
         scale=scale,
         offset=offset,
         registry=registry,
     )
+
+
+_BELIEVED = np.dtype(
+    [
+        ("low", "f8"), ("high", "f8"), ("jump", "f8"), ("jump_per_s", "f8"),
+        ("stuck_us", "i8"), ("gap_us", "i8"), ("rest", "f8"),
+    ]
+)  # fmt: skip
+
+
+def _lay_believed(believed: npt.NDArray[np.void], infos: Mapping[int, SeriesInfo]) -> None:
+    """Fill in what is plausible of each series; those alike are asked for together."""
+    alike: dict[tuple[str, float], list[int]] = {}
+    for series_id, info in infos.items():
+        if info.plausible is None:
+            alike.setdefault((info.quantity, info.interval_s), []).append(series_id)
+        else:
+            believed[series_id] = _believed(info.plausible, info.interval_s)
+    for (quantity, interval_s), members in alike.items():
+        believed[members] = _believed(default_of(quantity), interval_s)
+
+
+def _believed(plausible: Plausible, interval_s: float) -> tuple[float, ...]:
+    """Return a row of ``_BELIEVED``.
+
+    A value counts as staying only while readings come: a gap of a quarter of the time, but at least
+    of three intervals, starts the count anew. Unless the device says how long, the time is at least
+    twelve intervals.
+    """
+    stuck_s = plausible.stuck_s
+    if not plausible.own_stuck_s:
+        stuck_s = max(stuck_s, _FEWEST_INTERVALS * interval_s)
+    gap_s = max(stuck_s / _GAPS, _GAP_INTERVALS * interval_s)
+    rest = math.nan if plausible.rest is None else plausible.rest
+    return (
+        plausible.low, plausible.high, plausible.jump, plausible.jump_per_s,
+        _micros(stuck_s), _micros(gap_s), rest,
+    )  # fmt: skip
+
+
+def _micros(seconds: float) -> int:
+    return min(_NEVER_US, round(min(seconds, 1e15) * 1e6))
 
 
 def _conversions(quantities: list[str]) -> tuple[dict[str, int], F8, F8]:
@@ -124,6 +185,7 @@ class Checked:
         batch: the good rows, in order of arrival.
         rejected: the others, and the whole messages that decode refused.
         received: readings in all: rows of the batch plus readings of the rejects.
+        message: of each row of the batch: position of the message that brought it; ascending.
         prompt: of each row of the batch: did not come on the backfill channel, and its clock is
             within ``clock_skew_s`` of ours, so that its way here can be timed.
         strangers: whether an unknown device or quantity was among them.
@@ -132,6 +194,7 @@ class Checked:
     batch: Batch
     rejected: list[Rejected]
     received: int
+    message: npt.NDArray[np.intp]
     prompt: npt.NDArray[np.bool_]
     strangers: bool
 
@@ -149,6 +212,7 @@ def check(decoded: Decoded, messages: Sequence[Message], tables: Tables, limits:
         batch=batch,
         rejected=rejected,
         received=len(batch) + sum(reject.readings for reject in rejected),
+        message=decoded.message[good],
         prompt=_prompt(batch, limits),
         strangers=bool((decoded.series == NO_CODE).any()),
     )

@@ -89,6 +89,14 @@ class IngestConfig(Section, frozen=True, kw_only=True):
             description="seconds a device clock may be ahead before its readings are marked",
         ),
     ] = 300.0
+    late_s: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="seconds after its device time at which a reading that was not sent as "
+            "backfill is marked late; a mark only: it is stored and judged like any other",
+        ),
+    ] = 300.0
     max_future_s: Annotated[
         float,
         Meta(

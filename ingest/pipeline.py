@@ -1,25 +1,29 @@
-"""Messages to one piece of work for the store: decode, ledger, check, alarm engine, in that order.
+"""Messages to one piece of work for the store: decode, ledger, check, quality, alarm engine.
 
-Does no input or output. Its state (registry, engine, ledger) belongs to one worker; the ledger only
-changes when the work is known to be committed.
+Does no input or output. Its state (registry, marker, engine, ledger) belongs to one worker. Marker
+and engine take each message in once, when it is first prepared; the ledger only changes when the
+work is known to be committed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from alerts.engine import Engine
 from alerts.rules import LoadedRule
+from core.batch import I4, Batch
 from core.model import Rejected, RejectReason, Transition
 from ingest.accounts import GatewayWord
-from ingest.check import Limits, Tables, check
-from ingest.decode import decode
+from ingest.check import Checked, Limits, Tables, check
+from ingest.decode import Decoded, decode
 from ingest.ledger import Key, Ledger
 from ingest.message import Message
+from ingest.quality import Marker
 from ingest.status import is_status, word_of
 from ingest.store import Work
 
@@ -42,21 +46,98 @@ class Prepared:
     strangers: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """Messages as columns: the part of the work that waits for no earlier batch.
+
+    Attributes:
+        messages: all of them, in order of arrival.
+        data: those that carry readings.
+        words: what gateways said of themselves in the others.
+        decoded: the columns of ``data``.
+        tables: what they were decoded with; other tables make the columns worthless.
+    """
+
+    messages: Sequence[Message]
+    data: Sequence[Message]
+    words: Sequence[GatewayWord]
+    decoded: Decoded
+    tables: Tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """What was found of the rows of some messages, for when they must be prepared again.
+
+    Attributes:
+        messages: those that carried readings; held, so that they can be known again by identity.
+        message: of each row: position of its message; ascending.
+        quality: of each row: its bits.
+    """
+
+    messages: Sequence[Message] = ()
+    message: npt.NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    quality: I4 = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
+
+    def again(self, checked: Checked, messages: Sequence[Message]) -> tuple[I4, list[int]]:
+        """Return the bits of rows that are prepared again, and the rows of other messages."""
+        places = {id(message): place for place, message in enumerate(self.messages)}
+        quality = checked.batch.quality.copy()
+        others: list[int] = []
+        for position, rows in _runs(checked.message):
+            place = places.get(id(messages[position]), -1)
+            begin, end = np.searchsorted(self.message, [place, place + 1]).tolist()
+            if place >= 0 and end - begin == len(rows):
+                quality[rows.start : rows.stop] = self.quality[begin:end]
+            else:
+                others += rows
+        return quality, others
+
+
+def _runs(message: npt.NDArray[np.intp]) -> Iterator[tuple[int, range]]:
+    """Yield each message's position and rows."""
+    begins = np.flatnonzero(np.diff(message, prepend=-1)).tolist()
+    for begin, end in itertools.pairwise([*begins, len(message)]):
+        yield int(message[begin]), range(begin, end)
+
+
 @dataclass(slots=True, kw_only=True)
 class Pipeline:
     """What the worker knows between two batches."""
 
     rules: Sequence[LoadedRule]
     tables: Tables
+    marker: Marker
     engine: Engine
     ledger: Ledger
     limits: Limits
+    marked: Marked = field(default_factory=Marked)
 
-    def prepare(self, messages: Sequence[Message], *, judge: bool = True) -> Prepared:
-        """Turn messages into work; with ``judge`` false the engine is not shown them (again)."""
-        words = [word for message in messages if is_status(message) if (word := word_of(message))]
+    def open(self, messages: Sequence[Message]) -> Opened:
+        """Decode messages; may be done while the batch before them is being stored."""
         data = [message for message in messages if not is_status(message)]
-        decoded = decode(data, self.tables.series, self.tables.units)
+        return Opened(
+            messages=messages,
+            data=data,
+            words=[word for m in messages if is_status(m) and (word := word_of(m))],
+            decoded=decode(data, self.tables.series, self.tables.units),
+            tables=self.tables,
+        )
+
+    def prepare(self, opened: Opened, *, judge: bool = True) -> Prepared:
+        """Turn messages into work; with ``judge`` false marker and engine have seen them before.
+
+        What the marker found of them then is found again, also when only some of them come again
+        (the store has refused the others, or another worker has stored them).
+        """
+        if opened.tables is not self.tables:
+            opened = self.open(opened.messages)
+        messages, data, words, decoded = (
+            opened.messages,
+            opened.data,
+            opened.words,
+            opened.decoded,
+        )
         draft = self.ledger.draft(decoded.marks)
         again: set[Key] = set()
         if draft.repeated:
@@ -65,11 +146,12 @@ class Pipeline:
             data = [m for position, m in enumerate(data) if position not in draft.repeated]
             decoded = decode(data, self.tables.series, self.tables.units)
         checked = check(decoded, data, self.tables, self.limits)
+        batch = self._mark(checked, data) if judge else self._marked_again(checked, data)
         transitions = self._judge_words(words) if judge else []
-        if judge and len(checked.batch):
-            transitions += self.engine.process(checked.batch)
+        if judge and len(batch):
+            transitions += self.engine.process(batch)
         work = Work(
-            batch=checked.batch,
+            batch=batch,
             rejected=checked.rejected,
             received=checked.received,
             redelivered=len(draft.repeated),
@@ -85,6 +167,18 @@ class Pipeline:
             strangers=checked.strangers,
         )
 
+    def _mark(self, checked: Checked, messages: Sequence[Message]) -> Batch:
+        batch = self.marker.mark(checked.batch)
+        self.marked = Marked(messages=messages, message=checked.message, quality=batch.quality)
+        return batch
+
+    def _marked_again(self, checked: Checked, messages: Sequence[Message]) -> Batch:
+        quality, others = self.marked.again(checked, messages)
+        if others:
+            rows = np.array(others, dtype=np.intp)
+            quality[rows] = self.marker.mark(checked.batch.take(rows), advance=False).quality
+        return replace(checked.batch, quality=quality)
+
     def _judge_words(self, words: Sequence[GatewayWord]) -> list[Transition]:
         transitions: list[Transition] = []
         for word in words:
@@ -94,7 +188,7 @@ class Pipeline:
 
     def reject(self, message: Message, why: str) -> Prepared:
         """Turn a message that the store refuses into a reject of the whole."""
-        prepared = self.prepare([message], judge=False)
+        prepared = self.prepare(self.open([message]), judge=False)
         reject = Rejected(
             reason=RejectReason.UNPARSABLE,
             detail=f"the store refuses it: {why}",

@@ -16,6 +16,7 @@ import msgspec
 
 from core.errors import UsageError
 from core.model import Device, District, Gateway, Space, SpaceKind, is_id
+from core.plausible import faults_of
 from core.units import DEVICE_KINDS, QUANTITIES
 
 CODE_PATTERN = re.compile(r"[^\x00-\x20/\\?#%&,\x7f]{1,64}")
@@ -134,3 +135,8 @@ def _device_problems(device: Device, gateways: frozenset[str]) -> Iterator[str]:
     for quantity in device.quantities:
         if quantity not in QUANTITIES:
             yield f"{what}: quantity {quantity!r} is unknown"
+    if "quality" in device.attributes:
+        kind = DEVICE_KINDS.get(device.kind)
+        measured = device.quantities or (kind.quantities if kind is not None else None)
+        for fault in faults_of(device.attributes["quality"], measured):
+            yield f"{what}: {fault}"

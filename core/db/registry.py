@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from sys import intern
 from typing import Any
 
 from psycopg import Connection
 
 from core.db.queries import load as load_queries
 from core.model import Field
+from core.plausible import faults_of, own_of
 from core.registry import Registry, SeriesInfo
 
 _SQL = load_queries("core.db", "registry.sql")
@@ -16,19 +18,35 @@ _SQL = load_queries("core.db", "registry.sql")
 def load(conn: Connection[Any]) -> Registry:
     """Return the registry as it is now; series of one space share its lineage."""
     lineages = {space: tuple(codes) for space, codes in conn.execute(_SQL["lineages"])}
-    series = [
-        SeriesInfo(
+    said: dict[str, object] = {}  # device -> its own limits, as it has them
+    series = []
+    # Row by row, and one copy of each repeated word: a district has some 240,000 series.
+    for (
+        series_id,
+        device,
+        quantity,
+        kind,
+        field,
+        gateway,
+        interval_s,
+        space,
+        own,
+    ) in conn.cursor().stream(_SQL["series"]):
+        if own is not None:
+            said[device] = own
+        info = SeriesInfo(
             series_id=series_id,
-            device_id=device_id,
-            quantity=quantity,
-            kind=kind,
+            device_id=device,
+            quantity=intern(quantity),
+            kind=intern(kind),
             field=Field(field),
-            gateway_id=gateway_id,
+            gateway_id=intern(gateway),
             interval_s=interval_s,
             spaces=lineages.get(space, ()),
+            plausible=None if own is None else own_of(quantity, own),
         )
-        for series_id, device_id, quantity, kind, field, gateway_id, interval_s, space in (
-            conn.execute(_SQL["series"])
-        )
+        series.append(info)
+    faults = [
+        f"device {device}: {fault}" for device, own in said.items() for fault in faults_of(own)
     ]
-    return Registry(series, [row[0] for row in conn.execute(_SQL["gateways"])])
+    return Registry(series, [row[0] for row in conn.execute(_SQL["gateways"])], faults)

@@ -9,7 +9,8 @@ SELECT space_id, codes FROM lineage;
 
 -- name: series
 -- Every series with what its device says of it.
-SELECT s.series_id, s.device_id, s.quantity, d.kind, d.field, d.gateway_id, d.interval_s, d.space_id
+SELECT s.series_id, s.device_id, s.quantity, d.kind, d.field, d.gateway_id, d.interval_s, d.space_id,
+       d.attributes -> 'quality' AS quality
   FROM series s
   JOIN device d USING (device_id)
  ORDER BY s.series_id;

@@ -81,9 +81,12 @@ class Condition:
         if value is None:
             return None
         before = sum(step.on for step in self.steps)
+        doubtful = row.quality & (Quality.OUT_OF_RANGE | Quality.JUMP | Quality.STUCK)
         for step, level in zip(self.steps, rule.levels, strict=True):
             wait_s = rule.clear_dwell_s if step.on else rule.dwell_s
             wanted = ends(rule, level, value) if step.on else begins(rule, level, value)
+            if doubtful and wanted == step.on:
+                continue  # it speaks only for an alarm
             step.see(wanted, round(wait_s * 1e6), row.observed_us)
         after = sum(step.on for step in self.steps)
         return None if after == before else self.change(before, after, value, row.observed_us)
@@ -139,7 +142,9 @@ class SlowEngine:
         return sorted(changes, key=lambda change: (change.at_us, change.rule_id, change.subject))
 
     def see(self, row: Row) -> list[Change]:
-        if row.series not in self.conditions or row.quality & Quality.BACKFILLED:
+        if row.series not in self.conditions:
+            return []
+        if row.quality & (Quality.BACKFILLED | Quality.DUPLICATE):
             return []
         conditions = self.conditions[row.series]
         last_us = self.last_us.get(row.series, 0)

@@ -38,24 +38,48 @@ def test_an_empty_store_has_an_empty_registry(conn: psycopg.Connection) -> None:
 def test_series_know_their_device_and_the_spaces_around_it(conn: psycopg.Connection) -> None:
     conn.execute(SPACES.encode())
     found = registry.load(conn)
-    assert set(found.by_name) == {
+    assert set(found.ids) == {
         "smoke-1:smoke_obscuration",
         "smoke-1:smoke_alarm",
         "level-1:level",
     }
-    smoke = found.by_name["smoke-1:smoke_alarm"]
+    smoke = found.by_id[found.ids["smoke-1:smoke_alarm"]]
     assert smoke.spaces == ("440303", "440303001", "block-1")
     assert (smoke.kind, smoke.field, smoke.gateway_id) == ("smoke", Field.FIRE, "gw-01")
-    level = found.by_name["level-1:level"]
+    level = found.by_id[found.ids["level-1:level"]]
     assert (level.spaces, level.interval_s) == ((), 2.5)
     assert found.gateways == {"gw-01", "gw-02"}
     assert found.by_id[smoke.series_id] is smoke
+
+
+OWN = {
+    "level-1": '{"quality": {"level": {"high": 5, "stuck_s": null}}}',
+    "smoke-1": '{"quality": {"smoke_alarm": {"high": 2}, "smoke_obscuration": {"high": "x"}}}',
+}
+
+
+def test_a_device_says_what_is_plausible_of_it(conn: psycopg.Connection) -> None:
+    conn.execute(SPACES.encode())
+    assert {info.plausible for info in registry.load(conn).by_id.values()} == {None}
+    for device, attributes in OWN.items():
+        conn.execute("UPDATE device SET attributes = %s WHERE device_id = %s", (attributes, device))
+    found = registry.load(conn)
+    level = found.by_id[found.ids["level-1:level"]].plausible
+    alarm = found.by_id[found.ids["smoke-1:smoke_alarm"]].plausible
+    assert level is not None
+    assert alarm is not None
+    assert (level.high, level.own_stuck_s, alarm.high) == (5.0, True, 2.0)
+    assert found.by_id[found.ids["smoke-1:smoke_obscuration"]].plausible is None
+    assert found.faults == (
+        "device smoke-1: attributes.quality.smoke_obscuration: high: must be a number",
+    )
 
 
 def test_series_of_one_space_share_its_lineage(conn: psycopg.Connection) -> None:
     conn.execute(SPACES.encode())
     found = registry.load(conn)
     first, second = (
-        found.by_name[f"smoke-1:{quantity}"] for quantity in ("smoke_obscuration", "smoke_alarm")
+        found.by_id[found.ids[f"smoke-1:{quantity}"]]
+        for quantity in ("smoke_obscuration", "smoke_alarm")
     )
     assert first.spaces is second.spaces

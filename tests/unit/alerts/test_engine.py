@@ -17,6 +17,7 @@ from tests.support.alerting import (
     HIGH,
     LADDER,
     LOW,
+    MISSING,
     RISE,
     T0_US,
     S,
@@ -115,7 +116,7 @@ def test_late_and_backfilled_readings_change_nothing(late: float, quality: int) 
 @pytest.mark.parametrize("value", [20.0, float("nan"), float("inf")])
 def test_a_bad_reading_neither_raises_nor_ends(value: float) -> None:
     high = engine(HIGH)
-    bad = Quality.GOOD if value != 20.0 else Quality.OUT_OF_RANGE
+    bad = Quality.GOOD if value != 20.0 else Quality.DEVICE_FAULT
     assert high.process(batch([row(1, 0, 99.0, Quality.CALIBRATING)])) == []
     assert feed(high, 1, [(1, 60)]) == [("raised", "orange", "1")]
     assert high.process(batch([row(1, 2, value, bad)])) == []
@@ -126,6 +127,83 @@ def test_bits_that_the_rule_accepts_do_not_matter() -> None:
     high = engine(HIGH)
     bits = Quality.SIMULATED | Quality.CLOCK_SKEW
     assert words(high.process(batch([row(1, 0, 60.0, bits)]))) == [("raised", "orange", "0")]
+
+
+DOUBTFUL = pytest.mark.parametrize(
+    "bit", [Quality.OUT_OF_RANGE, Quality.JUMP, Quality.STUCK], ids=lambda bit: bit.name
+)
+
+
+@DOUBTFUL
+def test_a_doubtful_reading_raises_a_fire_and_does_not_end_it(bit: Quality) -> None:
+    high = engine(HIGH)
+    assert words(high.process(batch([row(1, 0, 60.0, bit)]))) == [("raised", "orange", "0")]
+    assert high.process(batch([row(1, 1, 20.0, bit)])) == []
+    assert feed(high, 1, [(2, 20.0)]) == [("returned", "orange", "2")]
+
+
+@DOUBTFUL
+def test_a_doubtful_reading_makes_worse_and_does_not_ease(bit: Quality) -> None:
+    ladder = engine(LADDER + 'reject_quality = ["device_fault"]', of=POND)
+    feed(ladder, 1, [(0, 0.2)])
+    assert words(ladder.process(batch([row(1, 1, 0.45, bit)]))) == [("escalated", "orange", "1")]
+    assert ladder.process(batch([row(1, 2, 0.2, bit)])) == []
+    assert feed(ladder, 1, [(3, 0.2)]) == [("eased", "blue", "3")]
+
+
+@DOUBTFUL
+def test_a_doubtful_reading_speaks_only_for_an_alarm(bit: Quality) -> None:
+    high = engine(HIGH + DWELL)
+    high.process(batch([row(1, 0, 60.0, bit), row(1, 5, 20.0, bit)]))
+    assert feed(high, 1, [(10, 60)]) == [("raised", "orange", "10")]
+    feed(high, 1, [(20, 40)])
+    high.process(batch([row(1, 30, 60.0, bit)]))
+    assert feed(high, 1, [(40, 40), (59, 40)]) == []
+    assert feed(high, 1, [(60, 40)]) == [("returned", "orange", "60")]
+
+
+def test_a_stuck_sensor_keeps_its_alarm_active() -> None:
+    high = engine(HIGH)
+    feed(high, 1, [(0, 60)])
+    assert high.process(batch([row(1, n, 60.0, Quality.STUCK) for n in range(1, 50)])) == []
+    assert feed(high, 1, [(50, 20)]) == [("returned", "orange", "50")]
+
+
+@pytest.mark.parametrize("bit", [Quality.OUT_OF_RANGE, Quality.JUMP], ids=lambda bit: bit.name)
+def test_a_false_echo_floods_no_road(bit: Quality) -> None:
+    ladder = engine(LADDER, of=POND)
+    assert ladder.process(batch([row(1, 0, 3.0, bit), row(1, 1, 0.0, bit)])) == []
+    assert feed(ladder, 1, [(2, 3.0)]) == [("raised", "red", "2")]
+
+
+@pytest.mark.parametrize("rejects", ["", "reject_quality = []"])
+def test_a_sensor_in_calibration_never_raises(rejects: str) -> None:
+    high = engine(HIGH + rejects, RISE + rejects)
+    rows = [row(1, n, 20.0 + n * n, Quality.CALIBRATING | Quality.JUMP) for n in range(60)]
+    assert high.process(batch(rows)) == []
+
+
+@pytest.mark.parametrize("bit", [Quality.LATE, Quality.CLOCK_SKEW], ids=lambda bit: bit.name)
+def test_a_wrong_clock_hides_no_fire(bit: Quality) -> None:
+    high = engine(HIGH)
+    said = words(high.process(batch([row(1, 0, 60.0, bit, received_s=90_000)])))
+    assert said == [("raised", "orange", "0")]
+
+
+def test_a_repeat_is_not_judged_even_where_a_clock_is_set_back() -> None:
+    high = engine(HIGH + DWELL)
+    ahead = [row(1, 9000, 60.0, received_s=0), row(1, 9000, 60.0, Quality.DUPLICATE, received_s=0)]
+    high.process(batch(ahead))
+    said = words(high.process(batch([row(1, 9010, 60.0, received_s=10)])))
+    assert said == [("raised", "orange", "9010")]
+
+
+def test_a_device_that_only_repeats_itself_is_missing() -> None:
+    silence = engine(MISSING)
+    for n in range(1, 4):
+        silence.process(batch([row(1, 0, 20.0, Quality.DUPLICATE, received_s=n * 10)]))
+        silence.process(batch([row(2, 0, 20.0, Quality.LATE, received_s=n * 10)]))
+    assert [t.subject for t in silence.tick(T0_US + 30 * S)] == ["device:heat-1"]
 
 
 def test_unknown_series_are_passed_over() -> None:
@@ -270,7 +348,7 @@ GRIDS = {
     3: [186.0, 187.0, 188.0, 195.0, 198.0, 199.0, 200.0, 201.0],
     4: [0.0],
 }
-QUALITIES = [0] * 8 + [Quality.OUT_OF_RANGE, Quality.SIMULATED, Quality.BACKFILLED]
+QUALITIES = [0] * 10 + [bit for bit in Quality if bit]
 
 
 @st.composite

@@ -21,9 +21,49 @@ def test_a_rule_says_what_its_file_says() -> None:
     assert (rule.id, rule.field, rule.type, rule.dwell_s) == ("rule-0", Field.FIRE, "high", 3.0)
     assert rule.levels[0].rank is Severity.ORANGE
     assert (rule.levels[0].raise_at, rule.levels[0].clear_at) == (57.0, 50.0)
-    bits = Quality.OUT_OF_RANGE | Quality.CALIBRATING | Quality.DEVICE_FAULT
-    assert rule.reject_mask == bits
+    assert rule.reject_mask == Quality.CALIBRATING | Quality.DEVICE_FAULT
     assert not rule.latch
+
+
+NEVER = Quality.CALIBRATING | Quality.DEVICE_FAULT
+
+
+@pytest.mark.parametrize(
+    ("text", "rejected"),
+    [
+        (HIGH, NEVER),
+        (HIGH.replace("fire", "slope"), NEVER | Quality.OUT_OF_RANGE),
+        (HIGH.replace("fire", "system"), NEVER | Quality.OUT_OF_RANGE | Quality.JUMP),
+        (LADDER, NEVER | Quality.OUT_OF_RANGE | Quality.JUMP),
+        (LOW, NEVER | Quality.OUT_OF_RANGE | Quality.JUMP),
+        (LADDER + 'reject_quality = ["late"]', Quality.LATE | Quality.CALIBRATING),
+        (LADDER + "reject_quality = []", Quality.CALIBRATING),
+    ],
+)
+def test_a_rule_rejects_what_its_field_says_or_what_it_says_itself(
+    text: str, rejected: Quality
+) -> None:
+    rule = loaded(text)[0].rule
+    assert rule.reject_mask == rejected
+    assert from_body(body(rule)).reject_mask == rejected
+
+
+def test_the_stored_form_says_what_is_rejected() -> None:
+    assert body(loaded(HIGH)[0].rule)["reject_quality"] == ("calibrating", "device_fault")
+
+
+def test_a_rule_stored_before_keeps_what_it_rejected() -> None:
+    stored = body(loaded(HIGH)[0].rule) | {"reject_quality": ["out_of_range", "calibrating"]}
+    assert from_body(stored).reject_mask == Quality.OUT_OF_RANGE | Quality.CALIBRATING
+
+
+@pytest.mark.parametrize("word", ["out_of_range", "jump", "stuck", "late", "clock_skew"])
+def test_no_fire_rule_may_overlook_what_a_fire_looks_like(word: str) -> None:
+    with pytest.raises(RuleInvalid) as caught:
+        parse(PLAIN + HIGH + f'reject_quality = ["{word}"]', "fire.toml")
+    assert f"reject_quality: a fire rule must judge {word!r} readings" in str(caught.value)
+    other = HIGH.replace("fire", "slope") + f'reject_quality = ["{word}"]'
+    assert Quality[word.upper()] in Quality(loaded(other)[0].rule.reject_mask)
 
 
 @pytest.mark.parametrize("text", [HIGH, LADDER, LOW, RISE, MISSING, OFFLINE])
@@ -73,6 +113,8 @@ def test_selection(text: str, kind: str, field: Field, quantity: str, expected: 
         ("}]", "}]\ndwell_s = -1", "dwell_s: expected `float` >= 0.0"),
         ("}]", '}]\nreject_quality = ["stuk"]', "unknown quality 'stuk' (did you mean 'stuck'?)"),
         ("}]", '}]\nreject_quality = ["good"]', "unknown quality 'good'"),
+        ("}]", '}]\nreject_quality = ["Stuck"]', "unknown quality 'Stuck' (did you mean 'stuck'?)"),
+        ("}]", '}]\nreject_quality = "stuck"', "reject_quality: expected `array | null`"),
         ("levels = [{", "levels = []\n# {", "levels: expected `array` of length >= 1"),
     ],
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from core import senml
 from core.model import Channel, Quality, RejectReason
+from core.plausible import own_of
 from core.registry import Registry
 from core.units import QUANTITIES, UNITS, conversion
 from ingest.check import Checked, Limits, check, tables_of
@@ -161,6 +163,27 @@ def test_bits_that_no_one_knows_are_dropped() -> None:
             assert reasons(checked) == [RejectReason.UNPARSABLE]
         else:
             assert checked.batch.quality.tolist() == [Quality.STUCK]
+
+
+def test_how_a_reading_came_is_not_the_senders_word() -> None:
+    checked = judged(one(q=int(Quality.LATE | Quality.DUPLICATE | Quality.CALIBRATING)))
+    assert checked.batch.quality.tolist() == [Quality.CALIBRATING]
+
+
+def test_rows_know_their_message() -> None:
+    pack = json.dumps([{"n": "heat-1:temperature", "t": NOW_S + n, "v": 1} for n in range(3)])
+    checked = judged(one(u="V"), message(pack.encode()), message(b"["), one(t=NOW_S + 9))
+    assert checked.message.tolist() == [1, 1, 1, 3]
+
+
+def test_a_device_may_have_its_own_range() -> None:
+    info = small_registry().by_id[1]
+    own = dataclasses.replace(info, plausible=own_of("temperature", {"temperature": {"high": 50}}))
+    tables = tables_of(Registry([own, dataclasses.replace(info, series_id=2, device_id="heat-2")]))
+    sent = [one(v=60), one("heat-2:temperature", v=60), one(v=-41)]
+    checked = check(decode(sent, tables.series, tables.units), sent, tables, LIMITS)
+    marked = Quality.OUT_OF_RANGE
+    assert checked.batch.quality.tolist() == [marked, 0, marked]
 
 
 def test_a_rejected_reading_can_be_sent_again_as_it_was() -> None:

@@ -62,7 +62,7 @@ class Judge:
 
     def hear(self, readings: list[Reading], now_s: float) -> None:
         times = [int(reading.observed_s * 1e6) for reading in readings]
-        ids = [self._registry.by_name[f"{r.device}:{r.quantity}"].series_id for r in readings]
+        ids = [self._registry.ids[f"{r.device}:{r.quantity}"] for r in readings]
         values = [reading.value for reading in readings]
         quality = [int(reading.quality) for reading in readings]
         self.judge(batch.of(ids, times, times, values, quality), now_s)
@@ -93,8 +93,8 @@ def test_a_quiet_hour_raises_nothing(district: District, hour: int) -> None:
     judge = Judge(district, begin_s)
     world = World(district, 7, plot=None, round_s=ROUND_S)
     every = world.positions(device.device_id for device in district.devices)
-    names = registry_of(district).by_name
-    ids = [names[":".join(world.series(position))].series_id for position in every.tolist()]
+    names = registry_of(district).ids
+    ids = [names[":".join(world.series(position))] for position in every.tolist()]
     for step in range(360):
         now_s = begin_s + step * 10.0
         values = world.values(every, now_s, step * 10.0)
