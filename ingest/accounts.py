@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from core.db.queries import load
+from core.errors import Transient
 from ingest.ledger import Committed, Key
 
 _SQL = load("ingest", "accounts.sql")
@@ -36,23 +37,52 @@ class Tally:
     redelivered: int = 0
 
 
-def load_spools(conn: Connection[Any]) -> dict[Key, Committed]:
-    """Return what is committed of every spool."""
+class LedgerStale(Transient):
+    """Another worker has written to one of these spools since it was read: read it and come again.
+
+    Attributes:
+        keys: the spools that the batch would have written.
+    """
+
+    def __init__(self, keys: Collection[Key]) -> None:
+        super().__init__("another worker has written the same spool")
+        self.keys = keys
+
+
+def load_spools(conn: Connection[Any], keys: Collection[Key] | None = None) -> dict[Key, Committed]:
+    """Return what is committed of every spool, or of those in ``keys``."""
+    wanted = None if keys is None else sorted({gateway for gateway, _ in keys})
     return {
-        (gateway, epoch): Committed(low, set(above))
-        for gateway, epoch, low, above in conn.execute(_SQL["uplinks"])
+        (gateway, epoch): Committed(low, set(above), version)
+        for gateway, epoch, low, above, version in conn.execute(
+            _SQL["uplinks"], {"gateways": wanted}
+        )
+        if keys is None or (gateway, epoch) in keys
     }
 
 
 def save_spools(conn: Connection[Any], spools: Mapping[Key, Committed]) -> None:
-    """Write the changed spools."""
-    if spools:
-        rows = [
-            {"gateway": gateway, "epoch": epoch, "low": spool.low, "above": sorted(spool.above)}
-            for (gateway, epoch), spool in sorted(spools.items())
-        ]
-        with conn.cursor() as cursor:
-            cursor.executemany(_SQL["save_uplink"], rows)
+    """Write the changed spools.
+
+    Raises:
+        LedgerStale: if one of them was written by somebody else; the transaction must be undone.
+    """
+    if not spools:
+        return
+    rows = [
+        {
+            "gateway": gateway,
+            "epoch": epoch,
+            "low": spool.low,
+            "above": sorted(spool.above),
+            "version": spool.version,
+        }
+        for (gateway, epoch), spool in sorted(spools.items())
+    ]
+    with conn.cursor() as cursor:
+        cursor.executemany(_SQL["save_uplink"], rows)
+        if cursor.rowcount != len(rows):
+            raise LedgerStale(list(spools))
 
 
 def save_words(conn: Connection[Any], words: Iterable[GatewayWord]) -> None:
@@ -71,8 +101,14 @@ def save_words(conn: Connection[Any], words: Iterable[GatewayWord]) -> None:
             cursor.executemany(_SQL["save_gateway_status"], [rows[key] for key in sorted(rows)])
 
 
-def add_tally(conn: Connection[Any], worker: str, tally: Tally) -> str:
-    """Add to the worker's sums; return the number of this transaction."""
+def add_tally(
+    conn: Connection[Any], worker: str, tally: Tally, latest_from_us: int | None = None
+) -> str:
+    """Add to the worker's sums; return the number of this transaction.
+
+    Args:
+        latest_from_us: the oldest device time that ``latest`` has still to follow; None: nothing.
+    """
     row = conn.execute(
         _SQL["add_tally"],
         {
@@ -82,6 +118,7 @@ def add_tally(conn: Connection[Any], worker: str, tally: Tally) -> str:
             "rejected": tally.rejected,
             "duplicates": tally.duplicates,
             "redelivered": tally.redelivered,
+            "latest_from_us": latest_from_us,
         },
         prepare=True,
     ).fetchone()

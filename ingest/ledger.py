@@ -22,10 +22,15 @@ LISTED = 1000
 
 @dataclass(slots=True)
 class Committed:
-    """The committed sequences of one spool: all up to ``low``, and those in ``above``."""
+    """The committed sequences of one spool: all up to ``low``, and those in ``above``.
+
+    Attributes:
+        version: how often the database has written it; 0 means never.
+    """
 
     low: int = 0
     above: set[int] = field(default_factory=set)
+    version: int = 0
 
     def __contains__(self, seq: int) -> bool:
         return seq <= self.low or seq in self.above
@@ -50,7 +55,7 @@ class Committed:
 
     def copy(self) -> Committed:
         """Return an independent copy."""
-        return Committed(self.low, set(self.above))
+        return Committed(self.low, set(self.above), self.version)
 
     def trim(self, bound: int) -> None:
         """Keep at most ``bound`` entries above the low mark, the smallest.
@@ -108,7 +113,13 @@ class Ledger:
 
     def adopt(self, draft: Draft) -> None:
         """Take over a committed draft."""
+        for spool in draft.spools.values():
+            spool.version += 1
         self._spools.update(draft.spools)
+
+    def replace(self, spools: Mapping[Key, Committed]) -> None:
+        """Take over what the database knows of these spools: another worker has written them."""
+        self._spools.update(spools)
 
     def receipt(self, key: Key) -> dict[str, object]:
         """Return the receipt of one spool."""

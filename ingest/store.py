@@ -2,15 +2,17 @@
 
 Synchronous, for a thread of its own. Owns the writing connection. When a COMMIT was sent and the
 connection broke before the answer, the transaction's number tells on the next connection how it
-ended, so that a batch is never counted twice and never lost.
+ended, so that a batch is never counted twice and never lost. ``flush_latest`` may run in another
+thread at the same time, on a connection of its own.
 """
 
 from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,9 +26,9 @@ from core.config import DatabaseConfig
 from core.db.pool import connect
 from core.errors import DatabaseAway, Permanent
 from core.model import Rejected, Transition
-from ingest import accounts, rejects, writer
-from ingest.accounts import GatewayWord, Tally
-from ingest.ledger import Draft
+from ingest import accounts, latest, marks, rejects, writer
+from ingest.accounts import GatewayWord, LedgerStale, Tally
+from ingest.ledger import Committed, Draft, Key
 
 _NOTHING = Draft({}, frozenset())
 
@@ -79,7 +81,11 @@ class Store:
         self._apply = apply
         self._conn: Connection[Any] | None = None
         self._newest: I8 | None = None
+        self._marking = True
         self._doubt: tuple[Work, str, Tally] | None = None
+        self._pending = latest.Pending()
+        self._side: Connection[Any] | None = None
+        self._flushing = threading.Lock()
 
     @property
     def is_open(self) -> bool:
@@ -94,27 +100,67 @@ class Store:
         """
         if self._conn is None:
             conn = connect(self._database, application_name=f"blocktwin ingest {self._worker}")
+            writer.prepare(conn)
             try:
                 accounts.lock_worker(conn, self._worker)
+                self._pending.clear()
+                latest.repair(conn, self._worker)
                 self._newest = writer.newest_observed(conn, 1)
+                self._marking = marks.are_wanted(conn)
                 conn.commit()
             except psycopg.Error as error:
                 conn.close()
                 raise DatabaseAway(f"the database went away: {error}") from error
-            writer.prepare(conn)
             self._conn = conn
         return self._conn
 
     def close(self) -> None:
-        """Close the connection; an open transaction is rolled back."""
-        if self._conn is not None:
-            self._conn.close()
-            self._conn = None
+        """Close the connections; an open transaction is rolled back."""
+        for conn in (self._conn, self._side):
+            if conn is not None:
+                conn.close()
+        self._conn = self._side = None
 
     def abort(self) -> None:
-        """Break the connection, from any thread: what waits on it fails at once."""
-        if self._conn is not None:
-            break_off(self._conn)
+        """Break the connections, from any thread: what waits on them fails at once."""
+        for conn in (self._conn, self._side):
+            if conn is not None:
+                break_off(conn)
+
+    def flush_latest(self) -> int:
+        """Bring ``latest`` up to what is committed; return the rows written.
+
+        Raises:
+            DatabaseAway: if it is not known to be done; come again.
+        """
+        with self._flushing:
+            if not len(self._pending):
+                return 0
+            if self._side is None:
+                name = f"blocktwin ingest {self._worker} latest"
+                self._side = connect(self._database, application_name=name)
+                writer.prepare(self._side)
+            try:
+                return latest.flush(self._side, self._worker, self._pending)
+            except psycopg.Error as error:
+                self._side.close()
+                self._side = None
+                raise DatabaseAway(f"the newest values are not written: {error}") from error
+
+    def load_spools(self, keys: Collection[Key]) -> dict[Key, Committed]:
+        """Return what the database knows of these spools.
+
+        Raises:
+            DatabaseAway: if it cannot be asked.
+        """
+        try:
+            conn = self.open()
+            spools = accounts.load_spools(conn, keys)
+            conn.commit()
+        except psycopg.Error as error:
+            self.close()
+            raise DatabaseAway(f"the database went away: {error}") from error
+        return spools
 
     def commit(self, work: Work) -> Outcome:
         """Write the work in one transaction.
@@ -122,9 +168,13 @@ class Store:
         Raises:
             DatabaseAway: if it is not known to be written; come again with the same object.
             BatchRefused: if the data itself is refused; nothing of it is written.
+            LedgerStale: if another worker has written one of its spools; nothing is written.
         """
         try:
             return self._settle(work) or self._attempt(work)
+        except LedgerStale:
+            self._roll_back()
+            raise
         except psycopg.errors.UniqueViolation as error:
             self._roll_back()
             raise BatchRefused(f"the database refuses the batch: {error}") from error
@@ -161,7 +211,7 @@ class Store:
 
     def _transact(self, work: Work, *, careful: bool) -> Outcome:
         conn = self.open()
-        written = self._write_batch(conn, work.batch, careful=careful)
+        written, head = self._write_batch(conn, work.batch, careful=careful)
         rejects.write(conn, work.rejected)
         if work.transitions:
             self._apply(conn, work.transitions, _now_us())
@@ -174,18 +224,27 @@ class Store:
             duplicates=written.duplicates,
             redelivered=work.redelivered,
         )
-        number = accounts.add_tally(conn, self._worker, tally)
-        self._doubt = (work, number, tally)
-        conn.commit()
-        self._doubt = None
+        behind_us = int(head.observed_us.min()) if len(head) else None
+        with self._pending.books:
+            number = accounts.add_tally(conn, self._worker, tally, behind_us)
+            self._doubt = (work, number, tally)
+            conn.commit()
+            self._doubt = None
+            self._pending.note(head)
         return self._done(work, tally)
 
-    def _write_batch(self, conn: Connection[Any], batch: Batch, *, careful: bool) -> writer.Written:
+    def _write_batch(
+        self, conn: Connection[Any], batch: Batch, *, careful: bool
+    ) -> tuple[writer.Written, Batch]:
+        """Write the rows and their marks; return also the rows that ``latest`` must follow."""
         if not len(batch):
-            return writer.Written(0, 0)
+            return writer.Written(0, 0), batch
         assert self._newest is not None  # open() has read it
         self._newest = writer.grown(self._newest, int(batch.series.max()) + 1)
-        return writer.write(conn, batch, self._newest, careful=careful)
+        written = writer.write(conn, batch, self._newest, careful=careful)
+        if written.stored and self._marking:
+            marks.save(conn, marks.marks_of(batch))
+        return written, writer.newest_rows(batch, self._newest)
 
     def _done(self, work: Work, tally: Tally) -> Outcome:
         if len(work.batch):

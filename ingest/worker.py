@@ -1,22 +1,23 @@
 """The ingest worker: takes batches, has them judged and stored, then acknowledges and receipts.
 
-One batch is under way at a time: prepared on the event loop, stored by a thread. While the database
-is away the batch waits and nothing is acknowledged. Data that the database refuses is searched by
-halves, so that one bad message is set aside and its neighbours are stored.
+One batch is stored at a time, by a thread; meanwhile the next one is taken and decoded. While the
+database is away both wait and nothing is acknowledged. Data that the database refuses is searched
+by halves, so that one bad message is set aside and its neighbours are stored.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import math
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import psycopg
@@ -24,22 +25,26 @@ import psycopg
 from alerts.config import AlertsConfig
 from core import topics
 from core.config import DatabaseConfig
-from core.errors import DatabaseAway
+from core.errors import BlocktwinError, DatabaseAway
 from core.model import Channel, Transition, TransitionKind
 from ingest import start
+from ingest.accounts import LedgerStale
 from ingest.config import IngestConfig
 from ingest.ledger import Key
 from ingest.message import Message
 from ingest.metrics import Metrics
-from ingest.pipeline import Pipeline, Prepared
+from ingest.pipeline import Opened, Pipeline, Prepared
 from ingest.receipts import Receipts
 from ingest.source import Source, waited
 from ingest.store import BatchRefused, Outcome, Store, Work, break_off
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _IDLE_S = 0.25  # how long a quiet loop waits before it looks at its clocks and at `stop`
 _TICK_S = 1.0
+_LATEST_S = 1.0  # how far the table of newest values may be behind the readings
 _SLOW_S = 1.0  # a batch that took longer has let a backlog grow somewhere
 
 
@@ -120,10 +125,12 @@ class Worker:
                 tasks.create_task(self.source.run(), name="source"),
                 tasks.create_task(self._listen(), name="registry listener"),
                 tasks.create_task(self._end_in_time(), name="drain limit"),
+                tasks.create_task(self._follow_latest(), name="newest values"),
             ]
             try:
                 await self._pump(self.pipeline)
                 self._send_receipts(self.pipeline, math.inf)
+                await self._flush_latest()
             finally:
                 self._over = True
                 if self._ear is not None:
@@ -139,10 +146,7 @@ class Worker:
         """Read everything at start; None when told to stop before the database was there."""
         while not self.stop.is_set():
             try:
-                pipeline = await asyncio.to_thread(
-                    start.load, self.database, self.ingest, self.alerts, _now_us()
-                )
-                await asyncio.to_thread(self.store.open)
+                pipeline = await self._load()
             except DatabaseAway as error:
                 await self._wait_for_database(error, self.ingest.retry_max_s)
             else:
@@ -150,6 +154,24 @@ class Worker:
                 self._loaded_s = time.monotonic()
                 return pipeline
         return None
+
+    async def _load(self) -> Pipeline:
+        # Listening first: a registration between the two is then announced, not missed.
+        try:
+            self._ear = await self._open_ear()
+        except psycopg.OperationalError as error:
+            raise DatabaseAway(f"the database cannot be reached: {error}") from error
+        try:
+            pipeline = await asyncio.to_thread(
+                start.load, self.database, self.ingest, self.alerts, _now_us()
+            )
+            await asyncio.to_thread(self.store.open)
+        except BlocktwinError:
+            await self._ear.close()
+            raise
+        # The registry stays: a collector that walks its objects each time stops everything.
+        gc.freeze()
+        return pipeline
 
     async def _end_in_time(self) -> None:
         """Once told to stop, break off after ``drain_s`` what the database has not answered."""
@@ -159,38 +181,73 @@ class Worker:
         self.store.abort()
 
     async def _pump(self, pipeline: Pipeline) -> None:
+        opened: Opened | None = None
         while not self.stop.is_set():
-            wait_s = self._receipts.wait_s(time.monotonic(), _IDLE_S)
-            messages = await self.source.next_batch(wait_s)
-            if messages:
-                began_s = time.monotonic()
-                self.metrics.messages.inc(len(messages))
-                await self._store(pipeline, pipeline.prepare(messages))
-                took_s = time.monotonic() - began_s
-                self.metrics.batch_s.observe(took_s)
-                if took_s > _SLOW_S:
-                    self._stalled_s = time.monotonic()
+            if opened is None:
+                opened = await self._take(pipeline)
+            else:
+                opened = await self._store_and_take(pipeline, opened)
             if not self.source.connected or self.source.backlog > self.ingest.batch_readings:
                 self._stalled_s = time.monotonic()
             self._send_receipts(pipeline, time.monotonic())
             await self._reload_if_due(pipeline)
             await self._tick(pipeline)
 
+    async def _take(self, pipeline: Pipeline) -> Opened | None:
+        """Take the next messages and decode them; None when there are none for a while."""
+        messages = await self.source.next_batch(self._receipts.wait_s(time.monotonic(), _IDLE_S))
+        self.metrics.messages.inc(len(messages))
+        self.metrics.in_flight.take(messages)
+        return pipeline.open(messages) if messages else None
+
+    async def _store_and_take(self, pipeline: Pipeline, opened: Opened) -> Opened | None:
+        """Store a batch and meanwhile take the next."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._store_timed(pipeline, pipeline.prepare(opened)), name="store")
+            return await self._take(pipeline)
+
+    async def _store_timed(self, pipeline: Pipeline, prepared: Prepared) -> None:
+        began_s = time.monotonic()
+        await self._store(pipeline, prepared)
+        took_s = time.monotonic() - began_s
+        self.metrics.batch_s.observe(took_s)
+        if took_s > _SLOW_S:
+            self._stalled_s = time.monotonic()
+        self._send_receipts(pipeline, time.monotonic())
+
     async def _store(self, pipeline: Pipeline, prepared: Prepared) -> None:
+        """Write until it is written, divided if need be, and do what follows a commit."""
         try:
             outcome = await self._commit(prepared.work)
         except BatchRefused as error:
             await self._divide(pipeline, prepared, error)
-            return
-        if outcome is not None:
-            self._finish(pipeline, prepared, outcome)
+        except LedgerStale as error:
+            await self._store(pipeline, await self._renewed(pipeline, prepared, error))
+        else:
+            if outcome is not None:
+                self._finish(pipeline, prepared, outcome)
+
+    async def _renewed(
+        self, pipeline: Pipeline, prepared: Prepared, stale: LedgerStale
+    ) -> Prepared:
+        """Prepare a batch again on what another worker has left in the ledger of its spools."""
+        self.metrics.failures.labels("stale").inc()
+        spools = await self._until_answered(lambda: self.store.load_spools(stale.keys))
+        if spools is not None:
+            pipeline.ledger.replace(spools)
+        again = pipeline.prepare(pipeline.open(prepared.messages), judge=False)
+        return replace(again, work=replace(again.work, transitions=prepared.work.transitions))
 
     async def _commit(self, work: Work) -> Outcome | None:
         """Write until it is written; None when told to stop while the database is away."""
+        return await self._until_answered(lambda: self.store.commit(work))
+
+    async def _until_answered(self, ask: Callable[[], T]) -> T | None:
+        """Ask the database until it answers; None when told to stop while it is away."""
         delay_s = 0.1
         while True:
             try:
-                outcome = await asyncio.to_thread(self.store.commit, work)
+                answer = await asyncio.to_thread(ask)
             except DatabaseAway as error:
                 self.metrics.failures.labels("away").inc()
                 if self.stop.is_set():
@@ -199,7 +256,18 @@ class Worker:
                 delay_s = min(delay_s * 2, self.ingest.retry_max_s)
             else:
                 self._back()
-                return outcome
+                return answer
+
+    async def _follow_latest(self) -> None:
+        """Keep the table of newest values close behind the readings."""
+        while not self._over:
+            if await waited(self.stop, _LATEST_S):
+                return
+            await self._flush_latest()
+
+    async def _flush_latest(self) -> None:
+        with suppress(DatabaseAway):  # the batches say so already, and the next start repairs it
+            await asyncio.to_thread(self.store.flush_latest)
 
     async def _wait_for_database(self, error: DatabaseAway, delay_s: float) -> None:
         if not self._away:
@@ -221,7 +289,8 @@ class Worker:
         self._receipts.note(work.draft.spools, now_s)
         self._receipts.hurry(prepared.again, now_s)
         self._strangers = self._strangers or prepared.strangers
-        self.metrics.count(outcome.tally)
+        self.metrics.in_flight.settle(len(prepared.messages))
+        self.metrics.count(outcome.tally, work.rejected)
         prompt_us = work.batch.observed_us[prepared.prompt]
         self.metrics.commit_s.observe((outcome.committed_us - prompt_us) / 1e6)
         self._observe_alarms(work.transitions, outcome.committed_us)
@@ -237,21 +306,27 @@ class Worker:
         """Store what can be stored of work that the database refuses as a whole."""
         self.metrics.failures.labels("refused").inc()
         if prepared.work.transitions:
-            await self._store(pipeline, pipeline.prepare(prepared.messages, judge=False))
+            alone = pipeline.prepare(pipeline.open(prepared.messages), judge=False)
+            await self._store(pipeline, alone)
             await self._save_transitions(prepared.work.transitions)
         elif len(prepared.messages) > 1:
             half = len(prepared.messages) // 2
             for part in (prepared.messages[:half], prepared.messages[half:]):
-                await self._store(pipeline, pipeline.prepare(part, judge=False))
+                await self._store(pipeline, pipeline.prepare(pipeline.open(part), judge=False))
         else:
             await self._set_aside(pipeline, prepared.messages[0], error)
 
     async def _set_aside(self, pipeline: Pipeline, message: Message, error: BatchRefused) -> None:
         log.error("%s: set aside: %s", message.topic, error)
         rejected = pipeline.reject(message, str(error))
-        outcome = await self._commit(rejected.work)
-        if outcome is not None:
-            self._finish(pipeline, rejected, outcome)
+        try:
+            outcome = await self._commit(rejected.work)
+        except LedgerStale as stale:
+            # Perhaps the other worker has set it aside already.
+            await self._store(pipeline, await self._renewed(pipeline, rejected, stale))
+        else:
+            if outcome is not None:
+                self._finish(pipeline, rejected, outcome)
 
     async def _save_transitions(self, transitions: Sequence[Transition]) -> None:
         """Write transitions without a batch, one by one if need be."""
@@ -306,19 +381,25 @@ class Worker:
         """Ask for a reload when the registry is announced to have changed."""
         while not self._over:
             with suppress(psycopg.OperationalError):
-                async with await psycopg.AsyncConnection.connect(
-                    self.database.dsn,
-                    autocommit=True,
-                    connect_timeout=max(2, round(self.database.connect_timeout_s)),
-                    application_name=f"blocktwin ingest {self.ingest.worker_id} listener",
-                ) as conn:
-                    self._ear = conn
-                    await conn.execute("LISTEN blocktwin_registry")
+                if self._ear is None or self._ear.closed:
+                    self._ear = await self._open_ear()
                     # A change while we did not listen was not heard.
                     self._reload.set()
+                async with self._ear as conn:
                     async for _ in conn.notifies():
                         self._reload.set()
             await waited(self.stop, self.ingest.retry_max_s * random.uniform(0.5, 1.0))
+
+    async def _open_ear(self) -> psycopg.AsyncConnection[Any]:
+        """Return a connection that hears of changes of the registry."""
+        conn = await psycopg.AsyncConnection.connect(
+            self.database.dsn,
+            autocommit=True,
+            connect_timeout=max(2, round(self.database.connect_timeout_s)),
+            application_name=f"blocktwin ingest {self.ingest.worker_id} listener",
+        )
+        await conn.execute("LISTEN blocktwin_registry")
+        return conn
 
 
 def _now_us() -> int:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -13,7 +12,7 @@ from core.errors import DatabaseAway
 from core.model import Field, Rejected, RejectReason, Severity, Transition, TransitionKind
 from dev.servers import PrivatePostgres
 from ingest import accounts
-from ingest.accounts import GatewayWord, Tally
+from ingest.accounts import GatewayWord, LedgerStale, Tally
 from ingest.ledger import Committed, Draft
 from ingest.store import BatchRefused, Store, Work
 from tests.support.ingesting import EPOCH, NOW_US
@@ -49,11 +48,12 @@ def rejected(readings: int = 1, **labels: Any) -> Rejected:
     return Rejected(**usual | labels)
 
 
-def work(seconds: range = range(3), seq: int = 1, **labels: Any) -> Work:
+def work(seconds: range = range(3), seq: int = 1, version: int = 0, **labels: Any) -> Work:
+    """Readings of one series in the message ``seq``; its ledger was read at ``version``."""
     observed = [NOW_US + second * 1_000_000 for second in seconds]
     n = len(observed)
     batch = batches.of([1] * n, observed, [NOW_US] * n, [1.0] * n, [0] * n)
-    draft = Draft({KEY: Committed(seq)}, frozenset())
+    draft = Draft({KEY: Committed(seq, version=version)}, frozenset())
     more: dict[str, Any] = {"batch": batch, "received": n, "draft": draft}
     return Work(**more | labels)
 
@@ -74,12 +74,12 @@ def count(conn: psycopg.Connection[Any]) -> int:
 def test_the_sums_are_kept_with_the_rows(store: Store, conn: psycopg.Connection[Any]) -> None:
     store.commit(work())
     outcome = store.commit(
-        work(range(1, 5), seq=2, received=6, rejected=[rejected(2)], redelivered=3)
+        work(range(1, 5), seq=2, version=1, received=6, rejected=[rejected(2)], redelivered=3)
     )
     assert outcome.tally == Tally(received=6, stored=2, rejected=2, duplicates=2, redelivered=3)
     assert tally(conn) == (9, 5, 2, 2, 3)
     assert count(conn) == 5
-    assert accounts.load_spools(conn) == {KEY: Committed(2)}
+    assert accounts.load_spools(conn) == {KEY: Committed(2, version=2)}
 
 
 def test_rejects_are_kept_with_all_that_is_known(
@@ -155,7 +155,7 @@ def test_a_commit_without_an_answer_is_neither_lost_nor_doubled(
     outcome = store.commit(piece)
     assert outcome.tally == Tally(received=3, stored=3)
     assert (count(conn), tally(conn)) == (3, (3, 3, 0, 0, 0))
-    store.commit(work(range(3, 6), seq=2))
+    store.commit(work(range(3, 6), seq=2, version=1))
     assert tally(conn) == (6, 6, 0, 0, 0)
 
 
@@ -164,7 +164,28 @@ def test_rows_of_somebody_else_are_duplicates(store: Store, conn: psycopg.Connec
     other = Store(DatabaseConfig(dsn=conn.info.dsn), "worker-1", ignore)
     other.commit(work(range(2)))
     other.close()
-    assert store.commit(work(range(4))).tally == Tally(received=4, stored=2, duplicates=2)
+    unnumbered = work(range(4), draft=Draft({}, frozenset()))
+    assert store.commit(unnumbered).tally == Tally(received=4, stored=2, duplicates=2)
+
+
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_spool_that_another_worker_has_written_is_read_again_first(
+    store: Store, conn: psycopg.Connection[Any], version: int
+) -> None:
+    """Once when both have never heard of it, once when both know the same of it."""
+    other = Store(DatabaseConfig(dsn=conn.info.dsn), "worker-1", ignore)
+    if version:
+        store.commit(work(range(1), seq=1))
+    other.commit(work(range(1, 3), seq=2, version=version))
+    other.close()
+    before = (count(conn), tally(conn))
+    with pytest.raises(LedgerStale) as stale:
+        store.commit(work(range(3, 6), seq=3, version=version))
+    assert (count(conn), tally(conn)) == before
+    known = store.load_spools(stale.value.keys)
+    assert known == {KEY: Committed(2, version=version + 1)}
+    store.commit(work(range(3, 6), seq=3, version=known[KEY].version))
+    assert count(conn) == before[0] + 3
 
 
 def test_a_second_worker_of_the_same_name_has_to_wait(
@@ -199,7 +220,7 @@ def test_a_killed_database_is_away_and_then_goes_on(
     store.commit(work())
     postgres.kill()
     try:
-        piece = work(range(3, 6), seq=2)
+        piece = work(range(3, 6), seq=2, version=1)
         for _ in range(2):
             with pytest.raises(DatabaseAway):
                 store.commit(piece)
@@ -208,10 +229,3 @@ def test_a_killed_database_is_away_and_then_goes_on(
     store.commit(piece)
     with psycopg.connect(dsn) as conn:
         assert (count(conn), tally(conn)) == (6, (6, 6, 0, 0, 0))
-
-
-def test_sql_stands_in_its_files() -> None:
-    folder = Path(accounts.__file__).parent
-    assert {path.name for path in folder.glob("*.sql")} == {
-        "accounts.sql", "rejects.sql", "writer.sql",
-    }  # fmt: skip

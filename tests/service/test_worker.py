@@ -212,6 +212,50 @@ async def test_what_is_committed_is_known_after_a_restart(
     assert tally(world)["received"] == 1
 
 
+async def test_two_workers_that_read_the_same_gateway_count_each_reading_once(
+    broker: PrivateMosquitto, dsn: str, world: Db
+) -> None:
+    a, at = sender(broker), now() - 3600
+    async with (
+        running(broker, dsn, worker_id="worker-0") as one,
+        running(broker, dsn, worker_id="worker-1") as two,
+        sending(a),
+    ):
+        for step in range(40):
+            a.offer(readings("heat-1", [at + step * 2, at + step * 2 + 1]))
+            a.offer(readings("nobody", [at + step]))
+            await eventually(lambda: len(a.pending) < 10)
+        await eventually(lambda: not a.pending)
+        noticed = [worker.metrics.failures.labels("stale") for worker in (one, two)]
+        assert sum(metric._value.get() for metric in noticed) > 0
+    sums = world.execute(
+        "SELECT sum(received), sum(stored), sum(rejected), sum(duplicates) FROM tally"
+    ).fetchone()
+    assert sums == (120, 80, 40, 0)
+    assert rows(world) == 80
+    assert len(faults(world)) == 40
+
+
+async def test_the_newest_values_follow_the_readings(
+    broker: PrivateMosquitto, dsn: str, world: Db
+) -> None:
+    a, at = sender(broker), now()
+
+    def newest() -> list[tuple[float, float]]:
+        return world.execute(
+            "SELECT extract(epoch FROM observed_at)::float8, value FROM latest"
+        ).fetchall()
+
+    async with running(broker, dsn), sending(a):
+        a.offer(readings("heat-1", [at, at + 1], 20.0))
+        await eventually(lambda: newest() == [(at + 1, 20.0)])
+        a.offer(readings("heat-1", [at + 2], 21.0))
+        await eventually(lambda: not a.pending)
+    # An orderly end leaves nothing to repair.
+    assert newest() == [(at + 2, 21.0)]
+    assert world.execute("SELECT latest_from FROM tally").fetchall() == [(None,)]
+
+
 async def test_poison_is_set_aside_and_its_neighbours_are_stored(
     broker: PrivateMosquitto, dsn: str, world: Db
 ) -> None:

@@ -114,27 +114,20 @@ def test_a_stranger_in_our_series_is_noticed_and_got_over(
     assert [row[3] for row in stored(work_conn)] == [1.0, 2.0]
 
 
-def test_latest_is_the_newest_by_device_time_and_never_moves_back(
-    work_conn: psycopg.Connection[Any],
-) -> None:
-    newest = nothing_yet()
-    batch = joined(temperatures(1, [5, 9, 7], 1.0), temperatures(2, [3], 2.0))
-    writer.write(work_conn, batch, newest)
-    writer.advance(newest, batch)
+def test_latest_never_moves_back(work_conn: psycopg.Connection[Any]) -> None:
+    writer.advance_latest(work_conn, joined(temperatures(1, [9], 1.0), temperatures(2, [3], 2.0)))
     assert latest(work_conn) == {
         1: (NOW_US + 9 * SECOND, 1.0),
         2: (NOW_US + 3 * SECOND, 2.0),
     }
-    writer.write(work_conn, temperatures(1, [8], 5.0), newest)
-    # Even when the memory of this worker is behind the table.
-    writer.write(work_conn, temperatures(1, [6], 6.0), nothing_yet())
+    writer.advance_latest(work_conn, temperatures(1, [8], 5.0))
     assert latest(work_conn)[1] == (NOW_US + 9 * SECOND, 1.0)
-    writer.write(work_conn, temperatures(1, [10], 7.0), newest)
+    writer.advance_latest(work_conn, temperatures(1, [10], 7.0))
     assert latest(work_conn)[1] == (NOW_US + 10 * SECOND, 7.0)
 
 
 def test_the_newest_times_are_read_back(work_conn: psycopg.Connection[Any]) -> None:
-    writer.write(work_conn, temperatures(5, [1, 4]), nothing_yet())
+    writer.advance_latest(work_conn, temperatures(5, [4]))
     newest = writer.newest_observed(work_conn, 3)
     assert newest.tolist() == [writer.NEVER] * 5 + [NOW_US + 4 * SECOND]
 
@@ -149,6 +142,7 @@ def test_readings_are_read_back_by_device_time_without_backfilled_ones(
     batch = temperatures(1, [0, 1, 2, 3])
     batch.quality[2] = int(Quality.BACKFILLED | Quality.STUCK)
     writer.write(work_conn, batch, nothing_yet())
+    writer.advance_latest(work_conn, temperatures(1, [3]))
     back = writer.readings_between(work_conn, NOW_US + SECOND, NOW_US + 3 * SECOND)
     assert back.observed_us.tolist() == [NOW_US + SECOND]
     assert back.received_us.tolist() == [NOW_US]

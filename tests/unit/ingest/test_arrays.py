@@ -8,16 +8,8 @@ from hypothesis import strategies as st
 
 from core import batch as batches
 from core.batch import Batch
-from ingest.writer import (
-    NEVER,
-    advance,
-    grown,
-    last_of_series,
-    pack_array,
-    pack_rows,
-    unique,
-    unpack_rows,
-)
+from ingest.arrays import INT4, pack_array, pack_rows, unpack_rows
+from ingest.writer import NEVER, advance, grown, newest_rows, unique
 
 US = st.integers(631_152_000_000_000, 4_000_000_000_000_000)
 ROW = st.tuples(st.integers(1, 2**31 - 1), US, US, st.floats(allow_nan=False), st.integers(0, 255))
@@ -45,7 +37,7 @@ def test_the_copy_stream_is_laid_out_as_postgresql_says() -> None:
 
 
 def test_an_array_is_laid_out_as_postgresql_says() -> None:
-    packed = pack_array(np.array([5, -6], dtype=np.int32), 23, 4)
+    packed = pack_array(np.array([5, -6], dtype=np.int32), INT4)
     assert bytes(packed) == struct.pack(">iiiii", 1, 0, 23, 2, 1) + struct.pack(
         ">iiii", 4, 5, 4, -6
     )
@@ -62,16 +54,17 @@ def test_of_equal_keys_the_first_stays(rows: list[tuple[int, int, int, float, in
     assert kept.value.tolist() == [first[key] for key in got]
 
 
-@given(st.lists(FEW, max_size=30))
-def test_one_newest_row_is_marked_per_series(rows: list[tuple[int, int, int, float, int]]) -> None:
+@given(st.lists(FEW, max_size=30), st.lists(st.integers(0, 5), min_size=5, max_size=5))
+def test_of_each_series_the_newest_row_is_told_where_it_is_news(
+    rows: list[tuple[int, int, int, float, int]], known: list[int]
+) -> None:
     newest: dict[int, int] = {}
     for series, observed, *_ in rows:
         newest[series] = max(observed, newest.get(series, 0))
-    kept = unique(columns(rows))
-    marked = kept.take(last_of_series(kept))
-    got = dict(zip(marked.series.tolist(), marked.observed_us.tolist(), strict=True))
-    assert len(marked) == len(newest)
-    assert got == newest
+    told = newest_rows(columns(rows), np.array(known, dtype=np.int64))
+    got = dict(zip(told.series.tolist(), told.observed_us.tolist(), strict=True))
+    assert len(told) == len(got)
+    assert got == {series: at for series, at in newest.items() if at > known[series]}
 
 
 def test_the_newest_time_only_moves_forward_and_makes_room() -> None:

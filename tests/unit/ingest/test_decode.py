@@ -237,6 +237,30 @@ def test_text_and_data_are_kept_aside_one_by_one() -> None:
     assert [(r.reason, r.readings) for r in decoded.rejected] == [(RejectReason.BAD_VALUE, 1)]
 
 
+@pytest.mark.parametrize(
+    "label", [{"vs": "hot"}, {"vs": ""}, {"vd": "AP8"}, {"s": 4.5}, {"vs": "x", "u": "m", "q": 3}]
+)
+def test_what_is_no_number_is_kept_as_a_pack_that_says_the_same(label: dict[str, object]) -> None:
+    payload = json.dumps([{"bn": "heat-1:", "bt": NOW_S, "n": "temperature", "t": -2} | label])
+    [first] = decode([message(payload.encode())], SERIES, UNITS).rejected
+    assert json.loads(first.payload) == [{"n": "heat-1:temperature", "t": NOW_S - 2} | label]
+    [again] = decode([message(first.payload)], SERIES, UNITS).rejected
+    assert again == first
+
+
+def test_rejects_say_which_message_brought_them() -> None:
+    text = b'[{"n":"heat-1:temperature","vs":"hot"},{"n":"heat-1:temperature","vs":"cold"}]'
+    stray = Message(topic="bt/v1/zz/gw-a/live", payload=b"[]", received_us=NOW_US)
+    decoded = decode([message(a_pack(1)), message(text), message(b"x"), stray], SERIES, UNITS)
+    assert decoded.refused == [1, 1, 2, 3]
+    assert len(decoded.rejected) == 4
+
+
+def test_a_message_refused_as_a_whole_keeps_how_it_is_read() -> None:
+    [reject] = decode([message(b"x", content_type=CBOR)], SERIES, UNITS).rejected
+    assert (reject.payload, reject.content_type) == (b"x", CBOR)
+
+
 def test_cbor_comes_by_its_content_type() -> None:
     records = senml.decode_json(b'[{"n":"heat-1:temperature","t":1790000000,"v":21.5}]')
     payload = senml.encode_cbor(records)

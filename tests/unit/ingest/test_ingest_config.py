@@ -31,6 +31,7 @@ def test_shards_are_given_as_a_list() -> None:
         {"worker_id": "Worker"},
         {"batch_readings": "0"},
         {"drain_s": "10"},
+        {"late_s": "0"},
     ],
 )
 def test_what_cannot_work_is_refused(variables: dict[str, str]) -> None:

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from core.model import Rejected, RejectReason
 from ingest.accounts import Tally
-from ingest.metrics import EDGES_S, Metrics, quantile_from_text
+from ingest.metrics import EDGES_S, InFlight, Metrics, quantile_from_text
+from tests.support.ingesting import NOW_US, message
 
 
 @given(st.lists(st.floats(0.002, 50), min_size=20, max_size=200), st.sampled_from([0.5, 0.99]))
@@ -56,3 +58,43 @@ def test_the_counts_of_a_batch_show_by_result() -> None:
     assert 'blocktwin_ingest_readings_total{result="rejected"} 2.0' in text
     assert 'blocktwin_ingest_readings_total{result="duplicate"} 1.0' in text
     assert "blocktwin_ingest_redelivered_messages_total 4.0" in text
+
+
+def test_what_was_rejected_shows_by_its_reason_and_a_batch_by_its_size() -> None:
+    metrics = Metrics()
+    rejected = [
+        Rejected(
+            reason=reason, detail="", topic="x", payload=b"", received_us=NOW_US, readings=number
+        )
+        for reason, number in ((RejectReason.BAD_TIME, 3), (RejectReason.BAD_TIME, 1))
+    ]
+    metrics.count(Tally(received=9, stored=5, rejected=4, duplicates=0, redelivered=0), rejected)
+    text = metrics.text()
+    assert 'blocktwin_ingest_rejected_readings_total{reason="bad_time"} 4.0' in text
+    assert 'blocktwin_ingest_rejected_readings_total{reason="bad_unit"} 0.0' in text
+    assert 'blocktwin_ingest_batch_readings_bucket{le="10.0"} 1.0' in text
+    assert "blocktwin_ingest_batch_readings_sum 9.0" in text
+
+
+def test_the_lag_is_the_age_of_the_oldest_message_that_is_not_committed() -> None:
+    flow = InFlight()
+    assert (flow.messages, flow.lag_s(NOW_US)) == (0, 0.0)
+    flow.take([])
+    flow.take([message(b"", received_us=NOW_US + n) for n in range(4)])
+    flow.take([message(b"", received_us=NOW_US + 2_000_000)])
+    assert (flow.messages, flow.lag_s(NOW_US + 3_000_000)) == (5, 3.0)
+    flow.settle(3)  # a batch that was divided
+    assert (flow.messages, flow.lag_s(NOW_US + 3_000_000)) == (2, 3.0)
+    flow.settle(1)
+    assert (flow.messages, flow.lag_s(NOW_US + 3_000_000)) == (1, 1.0)
+    assert flow.lag_s(NOW_US) == 0.0  # the clock was set back
+    flow.settle(1)
+    assert (flow.messages, flow.lag_s(NOW_US + 9_000_000)) == (0, 0.0)
+
+
+def test_a_counter_kept_elsewhere_is_looked_up_when_asked_for() -> None:
+    metrics, there = Metrics(), [3]
+    metrics.follow("blocktwin_test_things", "Things.", lambda: there[0])
+    assert "# TYPE blocktwin_test_things_total counter" in metrics.text()
+    there[0] = 4
+    assert "\nblocktwin_test_things_total 4.0\n" in metrics.text()
