@@ -22,7 +22,19 @@ from msgspec import Meta
 from core.errors import ConfigInvalid
 from core.fields import note_of
 
-KNOWN_SECTIONS = ("database", "mqtt", "agent", "ingest", "alerts", "api", "notify", "sim", "log")
+KNOWN_SECTIONS = (
+    "database",
+    "mqtt",
+    "agent",
+    "ingest",
+    "alerts",
+    "api",
+    "notify",
+    "intake",
+    "upkeep",
+    "sim",
+    "log",
+)
 PREFIX = "BLOCKTWIN_"
 PATH_VARIABLE = "BLOCKTWIN_CONFIG"
 SYSTEM_PATH = Path("/etc/blocktwin/config.toml")
@@ -79,6 +91,15 @@ class DatabaseConfig(Section, frozen=True, kw_only=True):
             "low cancels honest work, too high lets a stuck one hold its locks",
         ),
     ] = 30.0
+    slow_query_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3600,
+            description="seconds from which on a statement is logged by its name, with its time "
+            "and rows and never its parameters; 0 logs none",
+        ),
+    ] = 1.0
 
 
 class MqttConfig(Section, frozen=True, kw_only=True):

@@ -68,6 +68,34 @@ class Quality(IntFlag):
     CALIBRATING = 32
     SIMULATED = 64
     DEVICE_FAULT = 128
+    LATE = 256
+    DUPLICATE = 512
+
+
+NOT_IN_ROLLUPS = (
+    Quality.OUT_OF_RANGE
+    | Quality.CLOCK_SKEW
+    | Quality.CALIBRATING
+    | Quality.DEVICE_FAULT
+    | Quality.DUPLICATE
+)
+"""Readings with one of these bits count in a rollup, but not in its min, max, sum and last."""
+
+NEVER_JUDGED = Quality.BACKFILLED | Quality.DUPLICATE
+"""Readings with one of these bits are old or known: the alarm engine does not look at them."""
+
+NEVER_ALARMS = Quality.CALIBRATING
+"""Readings with one of these bits speak in no rule, whatever its author wrote."""
+
+ONLY_RAISES = Quality.OUT_OF_RANGE | Quality.JUMP | Quality.STUCK
+"""Readings with one of these bits are doubtful: where a rule accepts them, they speak only for an
+alarm. They may begin one, make it worse and hold it, but neither end it nor stop its timer."""
+
+NO_MEASURE = Quality.OUT_OF_RANGE | Quality.CALIBRATING | Quality.DEVICE_FAULT
+"""Readings with one of these bits are no neighbour to compare the next one with."""
+
+SET_BY_STORE = Quality.LATE | Quality.DUPLICATE
+"""Bits that say how a reading came here; a sender cannot know them, so they are not taken over."""
 
 
 class Channel(StrEnum):
@@ -107,6 +135,7 @@ class Rejected:
         payload: the bytes as received, for a whole message; for a reading, its record re-encoded.
         received_us: our clock, microseconds since the Unix epoch, UTC.
         readings: how many readings are lost to it (1 for a record and for an unparsable message).
+        content_type: how to read the payload, as the message said; "" is JSON.
     """
 
     reason: RejectReason
@@ -115,6 +144,7 @@ class Rejected:
     payload: bytes
     received_us: int
     readings: int = 1
+    content_type: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ from twin.store import load_district
 
 _SAMPLE_S = 1.0
 _DRAIN_S = 20.0
-_SERVICES = ("ingest", "serve", "notify")
+_SERVICES = ("ingest", "serve", "notify", "maintain")
 _STOP_S = 10.0
 # Ctrl-C promises an end within 10 s: agents, then services, then servers (ground: 2.5 s).
 _HASTY_DRAIN_S = 4.0
@@ -102,7 +102,7 @@ def _tell_story(
     options: Options, ground: Ground, services: Services, conn: Conn, line: StatusLine
 ) -> Ending:
     marks = figures.begin(conn)
-    line.say("Starting worker, API and notifier")
+    line.say("Starting worker, API, notifier and upkeep")
     _start_services(ground, services)
     line.say("Starting the agents")
     services.start("sim", "sim", "run", "--report", str(ground.report))
@@ -139,6 +139,7 @@ def _start_services(ground: Ground, services: Services) -> None:
         "ingest": ground.ingest_port,
         "serve": ground.api_port,
         "notify": ground.notify_port,
+        "maintain": ground.upkeep_port,
     }
     for name in _SERVICES:
         services.start(name, name)

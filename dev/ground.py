@@ -52,6 +52,7 @@ class Ground:
     api_port: int
     ingest_port: int
     notify_port: int
+    upkeep_port: int
 
     @property
     def page(self) -> str:
@@ -108,6 +109,7 @@ def standing(
             api_port=int(str(sections["api"]["port"])),
             ingest_port=int(str(sections["ingest"]["http_port"])),
             notify_port=int(str(sections["notify"]["http_port"])),
+            upkeep_port=int(str(sections["upkeep"]["http_port"])),
         )
 
 
@@ -149,6 +151,7 @@ def _api_sections(folder: Path, port: int) -> dict[str, dict[str, object]]:
         "ingest": {"http_port": free_port()},
         "api": {"port": port or free_port(), "operators_file": str(folder / "operators.toml")},
         "notify": {"http_port": free_port(), "journal_file": str(folder / "notify.jsonl")},
+        "upkeep": {"http_port": free_port()},
         "sim": {"spool_dir": str(folder / "spool"), "drain_s": _DRAIN_S},
     }
 

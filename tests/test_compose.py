@@ -26,8 +26,8 @@ from core.config import Section
 from core.fields import describe
 
 ROOT = Path(__file__).resolve().parent.parent
-OURS = ("migrate", "ingest", "serve", "notify")
-LASTING = ("broker", "db", "ingest", "serve", "notify")
+OURS = ("migrate", "ingest", "serve", "notify", "maintain")
+LASTING = ("broker", "db", "ingest", "serve", "notify", "maintain")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text(encoding="utf-8")
@@ -65,7 +65,8 @@ def assert_command_exists(words: list[str]) -> None:
         found = command.get_command(context, rest.pop(0))
         assert found is not None, f"no command in {words}"
         command, context = found, click.Context(found, parent=context, info_name=found.name)
-    assert not isinstance(command, click.Group), f"{words} lacks a sub-command"
+    alone = not isinstance(command, click.Group) or command.invoke_without_command
+    assert alone, f"{words} lacks a sub-command"
     command.make_context(words[-1], rest, parent=context.parent)
 
 
@@ -165,9 +166,9 @@ def test_every_setting_exists(name: str) -> None:
         assert_setting_exists(variable)
 
 
-@pytest.mark.parametrize("name", ["ingest", "serve", "notify"])
+@pytest.mark.parametrize("name", ["ingest", "serve", "notify", "maintain"])
 def test_health_is_asked_at_the_port_that_answers(name: str) -> None:
-    kind = section({"serve": "api"}.get(name, name))
+    kind = section({"serve": "api", "maintain": "upkeep"}.get(name, name))
     field = "port" if name == "serve" else "http_port"
     defaults = {info.name: info.default for info in msgspec.structs.fields(kind)}
     assert SERVICES[name]["healthcheck"]["test"][-1] == str(defaults[field])

@@ -20,6 +20,7 @@ import psycopg
 from psycopg import Connection
 
 from core.db.queries import load
+from core.db.upkeep import editions
 from core.errors import (
     DatabaseAway,
     MigrationConflict,
@@ -91,7 +92,9 @@ def migrations(package: str = "core.db.migrations") -> list[Migration]:
 
 
 def upgrade(conn: Connection[Any], shipped: list[Migration] | None = None) -> list[str]:
-    """Apply what is pending; return the names. ``conn`` must be in autocommit mode.
+    """Apply what is pending, then make what the edition needs; return the migrations' names.
+
+    ``conn`` must be in autocommit mode.
 
     Raises:
         ValueError: if it is not: nothing would be committed.
@@ -108,6 +111,7 @@ def upgrade(conn: Connection[Any], shipped: list[Migration] | None = None) -> li
         done = _applied(conn, plan)
         names = [_apply(conn, migration) for migration in plan if migration.version not in done]
         _record_store(conn)
+        editions.install(conn, edition(conn)[1])
     return names
 
 

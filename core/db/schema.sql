@@ -145,6 +145,7 @@ CREATE TABLE reading (
     quality integer NOT NULL
 );
 CREATE UNIQUE INDEX reading_key ON reading USING btree (series_id, observed_at);
+CREATE INDEX reading_when ON reading USING brin (observed_at) WITH (pages_per_range='32', autosummarize='on');
 
 CREATE TABLE rejected (
     rejected_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -154,9 +155,74 @@ CREATE TABLE rejected (
     detail text NOT NULL,
     payload bytea NOT NULL,
     readings integer NOT NULL,
-    CONSTRAINT rejected_pkey PRIMARY KEY (rejected_id)
+    content_type text NOT NULL DEFAULT ''::text,
+    device text,
+    quantity text,
+    resolved_at timestamp with time zone,
+    resolution text,
+    CONSTRAINT rejected_pkey PRIMARY KEY (rejected_id),
+    CONSTRAINT rejected_check CHECK (((resolved_at IS NULL) = (resolution IS NULL)))
 );
+CREATE INDEX rejected_open ON rejected USING btree (reason, rejected_id) WHERE (resolved_at IS NULL);
+CREATE INDEX rejected_open_device ON rejected USING btree (device, rejected_id) WHERE (resolved_at IS NULL);
 CREATE INDEX rejected_when ON rejected USING btree (received_at);
+
+CREATE TABLE rollup_1d (
+    bucket timestamp with time zone NOT NULL,
+    series_id integer NOT NULL,
+    count integer NOT NULL,
+    good integer NOT NULL,
+    min double precision,
+    max double precision,
+    sum double precision,
+    last double precision
+);
+CREATE UNIQUE INDEX rollup_1d_key ON rollup_1d USING btree (series_id, bucket);
+CREATE INDEX rollup_1d_when ON rollup_1d USING brin (bucket) WITH (pages_per_range='32', autosummarize='on');
+
+CREATE TABLE rollup_1h (
+    bucket timestamp with time zone NOT NULL,
+    series_id integer NOT NULL,
+    count integer NOT NULL,
+    good integer NOT NULL,
+    min double precision,
+    max double precision,
+    sum double precision,
+    last double precision
+);
+CREATE UNIQUE INDEX rollup_1h_key ON rollup_1h USING btree (series_id, bucket);
+CREATE INDEX rollup_1h_when ON rollup_1h USING brin (bucket) WITH (pages_per_range='32', autosummarize='on');
+
+CREATE TABLE rollup_1m (
+    bucket timestamp with time zone NOT NULL,
+    series_id integer NOT NULL,
+    count integer NOT NULL,
+    good integer NOT NULL,
+    min double precision,
+    max double precision,
+    sum double precision,
+    last double precision
+);
+CREATE UNIQUE INDEX rollup_1m_key ON rollup_1m USING btree (series_id, bucket);
+CREATE INDEX rollup_1m_when ON rollup_1m USING brin (bucket) WITH (pages_per_range='32', autosummarize='on');
+
+CREATE TABLE rollup_dirty (
+    dirty_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    level text NOT NULL DEFAULT '1m'::text,
+    series_id integer,
+    from_at timestamp with time zone NOT NULL,
+    to_at timestamp with time zone NOT NULL,
+    CONSTRAINT rollup_dirty_pkey PRIMARY KEY (dirty_id),
+    CONSTRAINT rollup_dirty_check CHECK ((from_at < to_at)),
+    CONSTRAINT rollup_dirty_level_check CHECK ((level = ANY (ARRAY['1m'::text, '1h'::text, '1d'::text])))
+);
+
+CREATE TABLE rollup_level (
+    level text NOT NULL,
+    done_to timestamp with time zone NOT NULL,
+    CONSTRAINT rollup_level_pkey PRIMARY KEY (level),
+    CONSTRAINT rollup_level_level_check CHECK ((level = ANY (ARRAY['1m'::text, '1h'::text, '1d'::text])))
+);
 
 CREATE TABLE rule (
     rule_id text NOT NULL,
@@ -220,6 +286,7 @@ CREATE TABLE tally (
     duplicates bigint NOT NULL DEFAULT 0,
     redelivered bigint NOT NULL DEFAULT 0,
     updated_at timestamp with time zone NOT NULL DEFAULT now(),
+    latest_from timestamp with time zone,
     CONSTRAINT tally_pkey PRIMARY KEY (worker_id),
     CONSTRAINT tally_check CHECK ((received = ((stored + rejected) + duplicates)))
 );
@@ -230,7 +297,183 @@ CREATE TABLE uplink (
     low bigint NOT NULL,
     above bigint[] NOT NULL,
     updated_at timestamp with time zone NOT NULL DEFAULT now(),
+    version bigint NOT NULL DEFAULT 0,
     CONSTRAINT uplink_pkey PRIMARY KEY (gateway_id, epoch)
 );
 
+CREATE VIEW reading_1d AS
+SELECT rollup_1d.series_id,
+    rollup_1d.bucket,
+    rollup_1d.count::bigint AS count,
+    rollup_1d.good::bigint AS good,
+    rollup_1d.min,
+    rollup_1d.max,
+    rollup_1d.sum,
+    rollup_1d.last
+   FROM rollup_1d
+  WHERE rollup_1d.bucket < (( SELECT rollup_level.done_to
+           FROM rollup_level
+          WHERE rollup_level.level = '1d'::text))
+UNION ALL
+ SELECT part.series_id,
+    time_bucket('1 day'::interval, part.at) AS bucket,
+    sum(part.count) AS count,
+    sum(part.good) AS good,
+    min(part.min) AS min,
+    max(part.max) AS max,
+    sum(part.sum) AS sum,
+    last(part.last, part.at) FILTER (WHERE part.good > 0) AS last
+   FROM ( SELECT rollup_1h.series_id,
+            rollup_1h.bucket AS at,
+            rollup_1h.count,
+            rollup_1h.good,
+            rollup_1h.min,
+            rollup_1h.max,
+            rollup_1h.sum,
+            rollup_1h.last
+           FROM rollup_1h
+          WHERE rollup_1h.bucket >= (( SELECT rollup_level.done_to
+                   FROM rollup_level
+                  WHERE rollup_level.level = '1d'::text)) AND rollup_1h.bucket < (( SELECT rollup_level.done_to
+                   FROM rollup_level
+                  WHERE rollup_level.level = '1h'::text))
+        UNION ALL
+         SELECT rollup_1m.series_id,
+            rollup_1m.bucket,
+            rollup_1m.count,
+            rollup_1m.good,
+            rollup_1m.min,
+            rollup_1m.max,
+            rollup_1m.sum,
+            rollup_1m.last
+           FROM rollup_1m
+          WHERE rollup_1m.bucket >= (( SELECT rollup_level.done_to
+                   FROM rollup_level
+                  WHERE rollup_level.level = '1h'::text)) AND rollup_1m.bucket < (( SELECT rollup_level.done_to
+                   FROM rollup_level
+                  WHERE rollup_level.level = '1m'::text))
+        UNION ALL
+         SELECT reading.series_id,
+            reading.observed_at,
+            1,
+            ((reading.quality & 681) = 0)::integer AS int4,
+                CASE
+                    WHEN (reading.quality & 681) = 0 THEN reading.value
+                    ELSE NULL::double precision
+                END AS "case",
+                CASE
+                    WHEN (reading.quality & 681) = 0 THEN reading.value
+                    ELSE NULL::double precision
+                END AS "case",
+                CASE
+                    WHEN (reading.quality & 681) = 0 THEN reading.value
+                    ELSE NULL::double precision
+                END AS "case",
+                CASE
+                    WHEN (reading.quality & 681) = 0 THEN reading.value
+                    ELSE NULL::double precision
+                END AS "case"
+           FROM reading
+          WHERE reading.observed_at >= (( SELECT rollup_level.done_to
+                   FROM rollup_level
+                  WHERE rollup_level.level = '1m'::text))) part
+  GROUP BY part.series_id, (time_bucket('1 day'::interval, part.at));
+
+CREATE VIEW reading_1h AS
+SELECT rollup_1h.series_id,
+    rollup_1h.bucket,
+    rollup_1h.count::bigint AS count,
+    rollup_1h.good::bigint AS good,
+    rollup_1h.min,
+    rollup_1h.max,
+    rollup_1h.sum,
+    rollup_1h.last
+   FROM rollup_1h
+  WHERE rollup_1h.bucket < (( SELECT rollup_level.done_to
+           FROM rollup_level
+          WHERE rollup_level.level = '1h'::text))
+UNION ALL
+ SELECT part.series_id,
+    time_bucket('01:00:00'::interval, part.at) AS bucket,
+    sum(part.count) AS count,
+    sum(part.good) AS good,
+    min(part.min) AS min,
+    max(part.max) AS max,
+    sum(part.sum) AS sum,
+    last(part.last, part.at) FILTER (WHERE part.good > 0) AS last
+   FROM ( SELECT rollup_1m.series_id,
+            rollup_1m.bucket AS at,
+            rollup_1m.count,
+            rollup_1m.good,
+            rollup_1m.min,
+            rollup_1m.max,
+            rollup_1m.sum,
+            rollup_1m.last
+           FROM rollup_1m
+          WHERE rollup_1m.bucket >= (( SELECT rollup_level.done_to
+                   FROM rollup_level
+                  WHERE rollup_level.level = '1h'::text)) AND rollup_1m.bucket < (( SELECT rollup_level.done_to
+                   FROM rollup_level
+                  WHERE rollup_level.level = '1m'::text))
+        UNION ALL
+         SELECT reading.series_id,
+            reading.observed_at,
+            1,
+            ((reading.quality & 681) = 0)::integer AS int4,
+                CASE
+                    WHEN (reading.quality & 681) = 0 THEN reading.value
+                    ELSE NULL::double precision
+                END AS "case",
+                CASE
+                    WHEN (reading.quality & 681) = 0 THEN reading.value
+                    ELSE NULL::double precision
+                END AS "case",
+                CASE
+                    WHEN (reading.quality & 681) = 0 THEN reading.value
+                    ELSE NULL::double precision
+                END AS "case",
+                CASE
+                    WHEN (reading.quality & 681) = 0 THEN reading.value
+                    ELSE NULL::double precision
+                END AS "case"
+           FROM reading
+          WHERE reading.observed_at >= (( SELECT rollup_level.done_to
+                   FROM rollup_level
+                  WHERE rollup_level.level = '1m'::text))) part
+  GROUP BY part.series_id, (time_bucket('01:00:00'::interval, part.at));
+
+CREATE VIEW reading_1m AS
+SELECT rollup_1m.series_id,
+    rollup_1m.bucket,
+    rollup_1m.count::bigint AS count,
+    rollup_1m.good::bigint AS good,
+    rollup_1m.min,
+    rollup_1m.max,
+    rollup_1m.sum,
+    rollup_1m.last
+   FROM rollup_1m
+  WHERE rollup_1m.bucket < (( SELECT rollup_level.done_to
+           FROM rollup_level
+          WHERE rollup_level.level = '1m'::text))
+UNION ALL
+ SELECT reading.series_id,
+    time_bucket('00:01:00'::interval, reading.observed_at) AS bucket,
+    count(*) AS count,
+    count(*) FILTER (WHERE (reading.quality & 681) = 0) AS good,
+    min(reading.value) FILTER (WHERE (reading.quality & 681) = 0) AS min,
+    max(reading.value) FILTER (WHERE (reading.quality & 681) = 0) AS max,
+    sum(reading.value) FILTER (WHERE (reading.quality & 681) = 0) AS sum,
+    last(reading.value, reading.observed_at) FILTER (WHERE (reading.quality & 681) = 0) AS last
+   FROM reading
+  WHERE reading.observed_at >= (( SELECT rollup_level.done_to
+           FROM rollup_level
+          WHERE rollup_level.level = '1m'::text))
+  GROUP BY reading.series_id, (time_bucket('00:01:00'::interval, reading.observed_at));
+
 -- hypertable reading: chunks by observed_at, 1 day
+
+-- hypertable rollup_1d: chunks by bucket, 360 days
+
+-- hypertable rollup_1h: chunks by bucket, 30 days
+
+-- hypertable rollup_1m: chunks by bucket, 1 day
