@@ -6,9 +6,10 @@ it from the database; nothing here waits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -306,6 +307,36 @@ class State:
         return {
             spaces[i].code: (s, o, u) for i, (s, o, u) in zip(index.tolist(), view, strict=True)
         }
+
+
+def totals(state: State, index: int = 0) -> dict[str, Any]:
+    """Return the sums over a space, or over the whole store."""
+    _, opened, unseen = state.space(index)
+    devices = int(state.device_count[index])
+    fresh, stale = int(state.fresh_count[index]), int(state.stale_count[index])
+    return {
+        "devices": devices,
+        "fresh": fresh,
+        "stale": stale,
+        "never": devices - fresh - stale,
+        "unplaced": 0 if index else int((state.topology.device_space == 0).sum()),
+        "open": opened,
+        "unacknowledged": unseen,
+        "by_field": state.by_field(index),
+    }
+
+
+def space_words(state: State, index: int, kinds: Collection[str] | None) -> list[dict[str, Any]]:
+    """Return what the state says of each space in one (0: all), of some kinds (None: any)."""
+    keys = ("severity", "open", "unacknowledged", "devices", "fresh", "stale")
+    rows, spaces = state.space_rows(), state.topology.spaces
+    chosen = [i for i in np.flatnonzero(state.topology.inside(index)).tolist() if i]
+    return [
+        {"code": spaces[i - 1].code, "kind": spaces[i - 1].kind}
+        | dict(zip(keys, rows[i], strict=True))
+        for i in chosen
+        if kinds is None or spaces[i - 1].kind in kinds
+    ]
 
 
 def _worst(counts: I4) -> I4:

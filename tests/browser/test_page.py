@@ -116,7 +116,8 @@ def test_the_device_panel_shows_place_values_and_a_chart(desk: Desk, stack: Stac
     expect(panel.locator("[data-quantity=temperature]")).to_contain_text("96 °C")
     expect(panel.locator(".plot canvas")).to_be_visible()
     expect(panel.locator(".plot")).to_have_attribute("data-points", "3", timeout=10 * SECONDS)
-    expect(panel.locator("bt-reading-chart li").first).to_contain_text("高于")
+    expect(panel.locator("bt-reading-chart li").first).to_have_text("单个读数")
+    expect(panel.locator("bt-reading-chart ul")).to_contain_text("高于")
 
     stack.outbox.publish(device, "temperature", 101.0)
     expect(panel.locator("[data-quantity=temperature]")).to_contain_text(
@@ -124,6 +125,29 @@ def test_the_device_panel_shows_place_values_and_a_chart(desk: Desk, stack: Stac
     )
     page.keyboard.press("Escape")
     expect(panel).to_be_hidden()
+
+
+def test_the_chart_says_how_fine_it_is_and_is_read_off_by_keys(desk: Desk, stack: Stack) -> None:
+    page = enter(desk, stack)
+    device, name = device_of(stack, "heat")
+    for value in (22.0, 24.0, 96.0):
+        stack.outbox.publish(device, "temperature", value)
+    row_of(page, name).first.locator("button.what").click(timeout=10 * SECONDS)
+    chart = page.locator("bt-reading-chart")
+    plot = chart.locator(".plot")
+    expect(plot).to_have_attribute("data-points", "3", timeout=10 * SECONDS)
+    plot.press("ArrowLeft")
+    expect(chart.locator(".readout")).to_contain_text("96 °C")
+    plot.press("ArrowLeft")
+    expect(chart.locator(".readout")).to_contain_text("24 °C")
+
+    chart.get_by_role("button", name="7 天").click()
+    expect(plot).to_have_attribute("data-resolution", "30m", timeout=10 * SECONDS)
+    expect(chart.locator("li").first).to_have_text("每点 30 分钟")
+    expect(chart.locator(".band")).to_be_visible()
+    plot.press("ArrowLeft")
+    expect(chart.locator(".readout")).to_contain_text("22 至 96")
+    assert desk.errors == []
 
 
 def test_the_filter_hides_other_fields_and_says_so(desk: Desk, stack: Stack) -> None:

@@ -174,7 +174,7 @@ async def test_readings_are_ascending_and_the_newest_are_kept(api: Api, loaded: 
     assert found["v"] == [0, 1, 2, 3, 4]
     assert found["t"] == sorted(found["t"])
     assert not found["truncated"]
-    newest = await api.get(path, quantity="temperature", limit=2)
+    newest = await api.get(path, quantity="temperature", points=2)
     assert (newest["v"], newest["truncated"]) == ([3, 4], True)
     at = datetime.fromtimestamp(found["t"][1] / 1000 + 0.001).astimezone().isoformat()
     assert (await api.get(path, quantity="temperature", **{"from": at}))["v"] == [2, 3, 4]
@@ -480,10 +480,14 @@ async def test_a_large_body_is_413(api: Api) -> None:
 
 
 STRANGE = st.text(max_size=70) | st.sampled_from(
-    ["0", "-1", "1e400", "9" * 30, "\0", "NaN", "'; DROP TABLE alarm; --", "%", "{}", "../.."]
+    [
+        *("0", "-1", "1e400", "9" * 30, "\0", "NaN", "'; DROP TABLE alarm; --", "%", "{}", "../.."),
+        *("0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "auto", "1d"),
+        *("2199-12-31T23:59:59Z", "9999-12-31T23:59:59Z", "temperature", "good", "raw", "2"),
+    ]
 )
 NAMES = ["kind", "within", "field", "gateway", "space", "limit", "after", "severity"]
-NAMES += ["device", "state", "quantity", "from", "to"]
+NAMES += ["device", "state", "quantity", "from", "to", "resolution", "points", "accept", "at"]
 
 
 @given(data=st.data())

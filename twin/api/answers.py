@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
 import msgspec
 from fastapi import Request, Response
@@ -77,19 +78,26 @@ def json_reply(content: Any, *, status: int = 200) -> Response:
 
 
 class Cache:
-    """The last few large answers; a key carries the version of what it was made from."""
+    """The last few large answers; a key carries the version of what it was made from.
 
-    def __init__(self, *, entries: int) -> None:
+    One that is being made is waited for by those who want the same, and by nobody else; at most
+    ``at_once`` are made at a time, which bounds the memory and the database's work.
+    """
+
+    def __init__(self, *, entries: int, at_once: int = 3) -> None:
         self._entries = entries
         self._kept: OrderedDict[Hashable, Encoded] = OrderedDict()
-        self._one_at_a_time = asyncio.Lock()
+        self._making: WeakValueDictionary[Hashable, asyncio.Lock] = WeakValueDictionary()
+        self._at_once = asyncio.Semaphore(at_once)
 
     async def get(self, key: Hashable, make: Callable[[], Awaitable[Any]]) -> Encoded:
         """Return the answer for ``key``, made at most once at a time."""
         if (known := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
             return known
-        async with self._one_at_a_time:
+        # Whoever waits holds the lock alive; the last one to leave lets it go.
+        lock = self._making.setdefault(key, asyncio.Lock())
+        async with lock, self._at_once:
             if (known := self._kept.get(key)) is None:
                 known = await asyncio.to_thread(encode, await make())
                 self._kept[key] = known

@@ -23,6 +23,7 @@ from twin.api import (
     routes_devices,
     routes_events,
     routes_health,
+    routes_readings,
     routes_session,
     routes_spaces,
     routes_state,
@@ -40,7 +41,9 @@ from twin.config import ApiConfig
 from twin.operators import Roster
 
 CACHED_ANSWERS = 16
+FLEETING_ANSWERS = 8
 ACTIONS_AT_ONCE = 4
+PASTS_AT_ONCE = 2
 
 _DESCRIPTION = """Live state, alarms and readings of a city district. Times are UTC, RFC 3339;
 positions are EPSG:4490, longitude first. Every refusal is an RFC 9457 problem."""
@@ -89,8 +92,10 @@ def create_app(
         live=Live(cfg, pool, hub, database, clock=clock),
         gatekeeper=gatekeeper,
         cache=Cache(entries=CACHED_ANSWERS),
+        fleeting=Cache(entries=FLEETING_ANSWERS),
         metrics=metrics,
         actions=asyncio.Semaphore(ACTIONS_AT_ONCE),
+        looking_back=asyncio.Semaphore(PASTS_AT_ONCE),
     )
     problems.install(app)
     _install_routes(app)
@@ -103,6 +108,7 @@ def _install_routes(app: FastAPI) -> None:
         routes_session,
         routes_spaces,
         routes_devices,
+        routes_readings,
         routes_alarms,
         routes_state,
         routes_events,

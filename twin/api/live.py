@@ -24,7 +24,8 @@ from twin.api.hub import Frame, Hub, frame
 from twin.api.problems import AWAY
 from twin.api.reads import SQL, Conn, Row
 from twin.config import ApiConfig
-from twin.state import Changes, State
+from twin.history import moment
+from twin.state import Changes, State, totals
 
 log = logging.getLogger(__name__)
 
@@ -198,7 +199,7 @@ class Live:
         which changes nothing, and nothing is missed.
         """
         event_id = int(await reads.scalar(conn, "last_event_id"))
-        state = State(await reads.topology(conn), stale_intervals=self._cfg.stale_intervals)
+        state = State(await moment.topology(conn), stale_intervals=self._cfg.stale_intervals)
         for alarm in await reads.open_alarms(conn):
             state.put(alarm)
         series, received = await reads.seen(conn)
@@ -275,23 +276,6 @@ class _Pause:
     def next(self) -> float:
         pause, self._next = self._next, min(self._next * 2, LONGEST_PAUSE_S)
         return pause * random.uniform(0.5, 1.0)
-
-
-def totals(state: State, index: int = 0) -> Row:
-    """Return the sums over a space, or over the whole store."""
-    _, opened, unseen = state.space(index)
-    devices = int(state.device_count[index])
-    fresh, stale = int(state.fresh_count[index]), int(state.stale_count[index])
-    return {
-        "devices": devices,
-        "fresh": fresh,
-        "stale": stale,
-        "never": devices - fresh - stale,
-        "unplaced": 0 if index else int((state.topology.device_space == 0).sum()),
-        "open": opened,
-        "unacknowledged": unseen,
-        "by_field": state.by_field(index),
-    }
 
 
 def alarm_frame(event: Row, alarm: Row, state: State) -> Frame:

@@ -14,9 +14,9 @@ import shapely
 from psycopg.rows import dict_row
 
 from core.db.queries import load
-from core.model import AlarmState, Field, Severity, SpaceKind
+from core.model import AlarmState, Field, Severity
 from core.units import DEVICE_KINDS, QUANTITIES, judged_unit
-from twin.state import I4, I8, DeviceRow, Freshness, OpenAlarm, SpaceRow, State, Topology
+from twin.state import I4, I8, Freshness, OpenAlarm, State, Topology
 
 SQL = load("twin.api", "reads.sql")
 
@@ -47,18 +47,6 @@ async def rows(conn: Conn, name: str, **parameters: Any) -> list[Row]:
     async with conn.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(SQL[name], parameters)
         return await cursor.fetchall()
-
-
-async def topology(conn: Conn) -> Topology:
-    """Read the spaces, devices and series."""
-    spaces = await rows(conn, "topology_spaces")
-    devices = await rows(conn, "topology_devices")
-    series = await (await conn.execute(SQL["topology_series"])).fetchall()
-    return Topology(
-        [SpaceRow(**(row | {"kind": SpaceKind(row["kind"])})) for row in spaces],
-        [DeviceRow(**row) for row in devices],
-        series,
-    )
 
 
 async def open_alarms(conn: Conn) -> list[OpenAlarm]:
@@ -203,17 +191,6 @@ def device_detail(
         "path": path_word(state.topology, row["space_id"]),
         "quantities": [_quantity(one, row, rules) for one in series],
         "alarms": alarms,
-    }
-
-
-def columns(found: Sequence[Row], limit: int) -> Row:
-    """Return reading rows, the newest first, as ascending columns of at most ``limit``."""
-    kept = found[:limit][::-1]
-    return {
-        "t": [round(row["observed_at"].timestamp() * 1000) for row in kept],
-        "v": [row["value"] for row in kept],
-        "q": [row["quality"] for row in kept],
-        "truncated": len(found) > limit,
     }
 
 

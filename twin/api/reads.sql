@@ -1,15 +1,5 @@
 -- What the API reads. Nothing here writes.
 
--- name: topology_spaces
-SELECT space_id, code, kind, name, name_en, parent_id, valid_to IS NULL AS in_force
-  FROM space ORDER BY space_id;
-
--- name: topology_devices
-SELECT device_id, interval_s, space_id FROM device ORDER BY device_id;
-
--- name: topology_series
-SELECT series_id, device_id FROM series;
-
 -- name: gateways
 SELECT g.gateway_id, g.name, g.lon, g.lat, coalesce(t.online, false) AS online, t.at
   FROM gateway g LEFT JOIN gateway_status t USING (gateway_id) ORDER BY g.gateway_id;
@@ -90,18 +80,6 @@ SELECT rule_id, body FROM rule
  WHERE active AND body->>'type' IN ('high', 'low')
    AND body->'select'->>'quantity' = ANY(%(quantities)s)
  ORDER BY rule_id;
-
--- name: series
-SELECT series_id FROM series WHERE device_id = %(device)s AND quantity = %(quantity)s;
-
--- name: readings
--- The newest rows of the window, newest first.
-SELECT observed_at, value, quality FROM reading
- WHERE series_id = %(series)s
-   AND (%(since)s::timestamptz IS NULL OR observed_at >= %(since)s)
-   AND (%(until)s::timestamptz IS NULL OR observed_at <= %(until)s)
- ORDER BY observed_at DESC
- LIMIT %(limit)s;
 
 -- name: alarms
 -- Newest first. A space means it and all that lies or lay in it, replaced outlines included.

@@ -1,4 +1,4 @@
-"""Devices: where they stand, what one says now, and what it said before."""
+"""Devices: where they stand, and what one says now."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from core.model import Field
-from core.units import DEVICE_KINDS, QUANTITIES
+from core.units import DEVICE_KINDS
 from twin.api import cursor, reads
-from twin.api.answers import GEOJSON, GeoJson, encode, json_reply, reply
+from twin.api.answers import GEOJSON, GeoJson, json_reply, reply
 from twin.api.problems import Refused
 from twin.api.reads import AlarmQuery
 from twin.api.runtime import Runtime, of
@@ -19,18 +19,15 @@ from twin.api.shapes import (
     DeviceId,
     GatewayFilter,
     KindFilter,
-    QuantityName,
     SpaceFilter,
-    Time,
     one_of,
     refusals,
 )
-from twin.api.words import DeviceCollection, DeviceDetail, Readings
+from twin.api.words import DeviceCollection, DeviceDetail
 
 router = APIRouter(prefix="/api/v1", tags=["devices"])
 
 PAGE = 20_000
-READINGS = 20_000
 OPEN_ALARMS = 200
 """Open alarms shown with a device; there is at most one for each rule."""
 
@@ -88,33 +85,6 @@ async def device(request: Request, device_id: DeviceId) -> Response:
         )
     words = [reads.alarm_word(row, state.topology) for row in alarms]
     return json_reply(reads.device_detail(found[0], series, rules, words, state))
-
-
-@router.get(
-    "/devices/{device_id}/readings",
-    response_model=Readings,
-    responses=refusals(401, 404, 422, 503),
-)
-async def readings(
-    request: Request,
-    device_id: DeviceId,
-    quantity: QuantityName,
-    since: Annotated[Time, Query(alias="from")] = None,
-    until: Annotated[Time, Query(alias="to")] = None,
-    limit: Annotated[int, Query(ge=1, le=READINGS)] = 2000,
-) -> Response:
-    """Return readings in ascending order; of too many the newest `limit` are kept."""
-    runtime = of(request)
-    one_of(quantity, QUANTITIES, "quantity")
-    async with runtime.connection() as conn:
-        series = await reads.rows(conn, "series", device=device_id, quantity=quantity)
-        if not series:
-            raise Refused(404, f"device {device_id!r} measures no {quantity}, or does not exist")
-        window = {"since": since, "until": until, "limit": limit + 1}
-        found = await reads.rows(conn, "readings", series=series[0]["series_id"], **window)
-    word = {"device_id": device_id, "quantity": quantity, "unit": QUANTITIES[quantity].unit}
-    encoded = await asyncio.to_thread(lambda: encode(word | reads.columns(found, limit)))
-    return reply(request, encoded)
 
 
 async def _page(runtime: Runtime, query: dict[str, Any]) -> dict[str, Any]:

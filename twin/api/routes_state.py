@@ -1,40 +1,86 @@
-"""The district now, in one answer, and the runtime at a glance."""
+"""The district now or at a time in the past, in one answer, and the runtime at a glance."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
-import numpy as np
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from core.version import version
 from twin.api import reads
-from twin.api.answers import json_reply, reply
-from twin.api.live import Live, totals
+from twin.api.answers import Encoded, encode, json_reply, reply
+from twin.api.problems import Refused
 from twin.api.routes_spaces import inside
 from twin.api.runtime import of
-from twin.api.shapes import SpaceFilter, SpaceKinds, refusals
+from twin.api.shapes import SpaceFilter, SpaceKinds, Time, refusals
 from twin.api.words import StateBody, StatusBody
+from twin.history import moment
+from twin.history.latest import only
+from twin.state import State, space_words, totals
 
 router = APIRouter(prefix="/api/v1", tags=["state"])
 
 
 @router.get("/state", response_model=StateBody, responses=refusals(401, 404, 422, 503))
-async def state(request: Request, kind: SpaceKinds = None, within: SpaceFilter = None) -> Response:
+async def state(
+    request: Request,
+    kind: SpaceKinds = None,
+    within: SpaceFilter = None,
+    at: Annotated[Time, Query(description="a time in the past; now when left out")] = None,
+) -> Response:
     """Return freshness and worst alarm of every device, folded up the tree.
 
     It contains every alarm event up to `event_id`. Open the stream first and load this then: what
-    happens in between comes on the stream.
+    happens in between comes on the stream. With `at` it is the district then, and its values:
+    the newest reading of each series by then, and the alarms that were known and open.
     """
     runtime = of(request)
     live = runtime.live
+    kinds = set(kind.split(",")) if kind else None
+    if at is not None:
+        return await _past(request, at, kinds, within)
     index = inside(live.current(), within)
     key = ("state", live.version, live.revision, kind, index)
 
     async def make() -> dict[str, Any]:
-        return _body(live, set(kind.split(",")) if kind else None, index)
+        now = live.current()
+        return _body(now, index, kinds) | {
+            "at": live.at,
+            "event_id": live.event_id,
+            "gateways": live.gateways,
+        }
 
-    return reply(request, await runtime.cache.get(key, make))
+    return reply(request, await runtime.fleeting.get(key, make))
+
+
+async def _past(
+    request: Request, at: datetime, kinds: set[str] | None, within: str | None
+) -> Response:
+    runtime = of(request)
+    if at > datetime.now(UTC):
+        raise Refused(422, "at: lies in the future")
+    now = runtime.live.current().topology
+    async with runtime.looking_back, runtime.connection() as conn:
+        then = await moment.moment(conn, at, stale_intervals=runtime.cfg.stale_intervals, now=now)
+    index = inside(then.state, within)
+
+    def make() -> Encoded:
+        body = _body(then.state, index, kinds)
+        values = then.values if within is None else only(then.values, body["devices"])
+        return encode(
+            body
+            | {
+                "at": reads.utc(then.at),
+                "event_id": then.event_id,
+                "gateways": then.gateways,
+                "level": then.level,
+                "values": values,
+            }
+        )
+
+    return reply(request, await asyncio.to_thread(make))
 
 
 @router.get("/status", response_model=StatusBody, responses=refusals(401, 503))
@@ -58,23 +104,9 @@ async def status(request: Request) -> Response:
     )
 
 
-def _body(live: Live, kinds: set[str] | None, index: int) -> dict[str, Any]:
-    now = live.current()
-    mask = now.topology.inside(index)
-    rows = now.space_rows()
-    keys = ("severity", "open", "unacknowledged", "devices", "fresh", "stale")
-    spaces = now.topology.spaces
-    chosen = [i for i in np.flatnonzero(mask).tolist() if i]
+def _body(state: State, index: int, kinds: set[str] | None) -> dict[str, Any]:
     return {
-        "at": live.at,
-        "event_id": live.event_id,
-        "totals": totals(now, index),
-        "spaces": [
-            {"code": spaces[i - 1].code, "kind": spaces[i - 1].kind}
-            | dict(zip(keys, rows[i], strict=True))
-            for i in chosen
-            if kinds is None or spaces[i - 1].kind in kinds
-        ],
-        "devices": now.devices_inside(index),
-        "gateways": live.gateways,
+        "totals": totals(state, index),
+        "spaces": space_words(state, index, kinds),
+        "devices": state.devices_inside(index),
     }

@@ -24,8 +24,11 @@ class Runtime:
     """The parts of one running API.
 
     Attributes:
+        cache: answers that stand until the registry changes.
+        fleeting: those that change with every look at the readings.
         database: for the alarm actions, which run synchronously on connections of their own.
         actions: how many of them may run at once.
+        looking_back: how many states of the past may be made at once.
     """
 
     cfg: ApiConfig
@@ -35,8 +38,10 @@ class Runtime:
     live: Live
     gatekeeper: Gatekeeper
     cache: Cache
+    fleeting: Cache
     metrics: Metrics
     actions: asyncio.Semaphore
+    looking_back: asyncio.Semaphore
 
     def connection(self) -> AbstractAsyncContextManager[Conn]:
         """Return a database connection for one request.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import AwareDatetime
+from pydantic import AfterValidator, AwareDatetime
 
 from core.model import ID_PATTERN, SpaceKind
 from core.units import DEVICE_KINDS, QUANTITIES
@@ -15,6 +16,16 @@ from twin.api.problems import MEDIA_TYPE, Refused
 ID = f"^{ID_PATTERN.pattern}$"
 CODE = r"^[^\x00-\x20/\\?#%&,\x7f]{1,64}$"
 UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+
+EARLIEST, LATEST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""Times that no arithmetic on them leaves the calendar for."""
+
+
+def _plausible(when: datetime) -> datetime:
+    if not EARLIEST <= when < LATEST:
+        raise ValueError("must lie in the years 1970 to 2199")
+    return when
+
 
 DeviceId = Annotated[str, Path(pattern=ID)]
 AlarmId = Annotated[str, Path(pattern=UUID, description="UUID in lower case")]
@@ -32,8 +43,18 @@ QuantityName = Annotated[
 ]
 After = Annotated[str | None, Query(max_length=MAX_LENGTH, description="`next` of the page before")]
 Time = Annotated[
-    AwareDatetime | None,
-    Query(description="inclusive; RFC 3339 with offset, a + in it written as %2B"),
+    Annotated[AwareDatetime, AfterValidator(_plausible)] | None,
+    Query(
+        description="inclusive; RFC 3339 with offset, a + in it written as %2B; 1970 to 2199",
+    ),
+]
+Accept = Annotated[
+    str | None,
+    Query(
+        max_length=200,
+        description="quality bits that a reading may have: `all`, `good`, or names separated by "
+        "commas. Left out, single readings come with any, points are made as rollups are",
+    ),
 ]
 SpaceKinds = Annotated[
     str | None,

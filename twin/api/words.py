@@ -12,11 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.model import AlarmState, CloseCause, SpaceKind
 from core.model import Field as Duty
+from twin.history.resolution import Level
 from twin.operators import Role
 
 Count = Annotated[int, Field(ge=0)]
 SeverityOrNone = Annotated[int, Field(ge=0, le=4, description="0 none, 1 blue … 4 red")]
-Level = Annotated[int, Field(ge=1, le=4, description="1 blue, 2 yellow, 3 orange, 4 red")]
+Ladder = Annotated[int, Field(ge=1, le=4, description="1 blue, 2 yellow, 3 orange, 4 red")]
 
 
 class Word(BaseModel):
@@ -156,7 +157,7 @@ class Threshold(Word):
     rule_id: str
     name: Text
     type: Literal["high", "low"]
-    severity: Level
+    severity: Ladder
     raise_: Annotated[float, Field(alias="raise")]
     clear: float
 
@@ -182,8 +183,8 @@ class Alarm(Word):
     name: Text
     advice: Text
     field: Duty
-    severity: Level
-    peak_severity: Level
+    severity: Ladder
+    peak_severity: Ladder
     state: AlarmState
     latch: bool
     subject: str
@@ -291,15 +292,56 @@ class DeviceDetail(Word):
 
 
 class Readings(Word):
-    """A window of one series as columns, ascending; t is milliseconds since the Unix epoch."""
+    """A window of one series as columns, ascending; t is milliseconds since the Unix epoch.
+
+    Single readings (`resolution` raw) have `v` and `q`. Points of `step_s` seconds have the others;
+    their `t` is where they begin, `good` the share of readings that count in the values.
+    """
 
     device_id: str
     quantity: str
     unit: str
+    resolution: Annotated[str, Field(description="raw, or the width of a point: 20s, 1m, 6h, …")]
+    step_s: Count
+    level: Annotated[Level, Field(description="what the points were read from")]
+    complete: Annotated[bool, Field(description="whether nothing ever stored of it is missing")]
+    truncated: Annotated[bool, Field(description="whether only the newest points are here")]
+    because: Annotated[
+        Literal["deleted", "dense"] | None,
+        Field(description="why it is wider: retention, or more readings than expected"),
+    ]
+    left_out: Annotated[list[str], Field(description="quality bits that do not count in values")]
+    t: list[int]
+    v: list[float | None] | None = None
+    q: list[int] | None = None
+    min: list[float | None] | None = None
+    max: list[float | None] | None = None
+    mean: list[float | None] | None = None
+    last: list[float | None] | None = None
+    count: list[int] | None = None
+    good: list[float] | None = None
+
+
+class Values(Word):
+    """One reading of each series as columns; t is milliseconds since the Unix epoch.
+
+    `device` and `quantity` are indexes into `devices` and `quantities`.
+    """
+
+    devices: list[str]
+    quantities: list[str]
+    series: list[int]
+    device: list[int]
+    quantity: list[int]
     t: list[int]
     v: list[float | None]
     q: list[int]
-    truncated: bool
+
+
+class LatestBody(Values):
+    """The newest reading of every series; r is when it was received, in milliseconds."""
+
+    r: list[int]
 
 
 class FieldTotal(Word):
@@ -336,18 +378,21 @@ class SpaceState(Word):
 
 
 class GatewayState(Word):
-    """A gateway; at is null when it never reported."""
+    """A gateway; at is null when it never reported; online is null at a time in the past."""
 
     gateway_id: str
     name: str
     lon: float
     lat: float
-    online: bool
+    online: bool | None
     at: datetime | None
 
 
 class StateBody(Word):
-    """The district now; devices: id -> [0 never | 1 fresh | 2 stale, worst severity 0 to 4]."""
+    """The district; devices: id -> [0 never | 1 fresh | 2 stale, worst severity 0 to 4].
+
+    `level` and `values` are there only for a time in the past.
+    """
 
     at: datetime
     event_id: int
@@ -355,6 +400,8 @@ class StateBody(Word):
     spaces: list[SpaceState]
     devices: dict[str, tuple[int, int]]
     gateways: list[GatewayState]
+    level: Annotated[Level | None, Field(description="what the values were read from")] = None
+    values: Values | None = None
 
 
 class Tally(Word):

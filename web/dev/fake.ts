@@ -56,15 +56,32 @@ function device(id: string): unknown {
   };
 }
 
-function readings(id: string, quantity: string, from: number): unknown {
+/** Steps as the server takes them, for readings every 10 s. */
+const STEPS = [0, 20, 60, 240, 360, 1800, 7200, 21_600];
+
+function readings(id: string, quantity: string, from: number, points: number): unknown {
   const [, , unit, mid, raise] = QUANTITY[quantity] ?? ["", "", "", 1, 2];
+  const now = Date.now();
+  const step = STEPS.find((s) => (now - from) / 1000 / (s || 10) < points - 1) ?? 86_400;
+  const value = (ms: number): number =>
+    mid * (1 + 0.2 * Math.sin(ms / 4e5) + 0.3 * Math.sin(ms / 1.4e7)) + Math.max(0, raise * 1.3 * Math.exp(-(((now - ms) / 3e5) ** 2)));
   const t: number[] = [];
-  for (let ms = Math.max(from, Date.now() - 6 * 3_600_000); ms < Date.now(); ms += 10_000) {
-    const minutes = (Date.now() - ms) / 60_000;
+  for (let ms = from; ms < now; ms += (step || 10) * 1000) {
+    const minutes = (now - ms) / 60_000;
     if (minutes < 24 || minutes > 29) t.push(ms);
   }
-  const v = t.map((ms) => mid * (1 + 0.2 * Math.sin(ms / 4e5)) + Math.max(0, raise * 1.3 * Math.exp(-(((Date.now() - ms) / 3e5) ** 2))));
-  return { device_id: id, quantity, unit, t, v, q: t.map((_, i) => (i % 97 === 0 ? 1 : 64)), truncated: false };
+  const word = { device_id: id, quantity, unit, step_s: step, complete: true, truncated: false, because: null, t };
+  if (step === 0) {
+    const q = t.map((_, i) => (i % 97 === 0 ? 1 : 64));
+    return { ...word, resolution: "raw", level: "raw", left_out: [], v: t.map(value), q };
+  }
+  const mean = t.map(value);
+  const reach = mid * Math.min(0.5, 0.05 + step / 50_000);
+  return {
+    ...word, resolution: `${step}s`, level: step < 60 ? "raw" : step < 3600 ? "1m" : "1h", left_out: ["out_of_range"],
+    min: mean.map((v) => v - reach), max: mean.map((v) => v + reach), mean, last: mean,
+    count: t.map(() => step / 10), good: t.map((_, i) => (i % 211 === 0 ? 0.9 : 1)),
+  };
 }
 
 async function act(request: IncomingMessage, answer: ServerResponse, id: string, action: string): Promise<void> {
@@ -112,7 +129,7 @@ async function api(request: IncomingMessage, answer: ServerResponse, url: URL): 
   if (noun === "state") return json(answer, 200, world.state());
   if (noun === "spaces") return json(answer, 200, spaces(get("kind").split(",")));
   if (noun === "devices" && !id) return json(answer, 200, { type: "FeatureCollection", features: world.devices, next: null });
-  if (noun === "devices" && action === "readings") return json(answer, 200, readings(id!, get("quantity"), Date.parse(get("from"))));
+  if (noun === "devices" && action === "readings") return json(answer, 200, readings(id!, get("quantity"), Date.parse(get("from")), Number(get("points") || 2000)));
   if (noun === "devices") return json(answer, 200, device(id!));
   if (noun === "alarms" && action) return act(request, answer, id!, action);
   if (noun === "alarms" && id) {

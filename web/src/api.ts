@@ -96,11 +96,12 @@ export class Api {
     return all;
   }
 
-  readings = (id: string, quantity: string, from: Date, limit: number): Promise<Readings> =>
+  /** As fine as so many points allow; the answer says how fine that is. */
+  readings = (id: string, quantity: string, from: Date, points: number): Promise<Readings> =>
     this.#get(`devices/${encodeURIComponent(id)}/readings`, {
       quantity,
       from: from.toISOString(),
-      limit: String(limit),
+      points: String(points),
     });
 
   acknowledge = (id: string): Promise<Alarm> => this.#act(id, "acknowledge", {});

@@ -33,6 +33,28 @@ export function span(seconds: number, lang: Lang): string {
   return `${Math.floor(s / 86400)} ${day} ${Math.floor((s % 86400) / 3600)} ${hour}`;
 }
 
+const WIDTHS = [
+  [86400, "天", "d"],
+  [3600, "小时", "h"],
+  [60, "分钟", "min"],
+  [1, "秒", "s"],
+] as const;
+
+/** How long a point of a chart is: `5 分钟`, `6 h`; in the largest unit that gives a whole number. */
+export function width(seconds: number, lang: Lang): string {
+  const [unit, zh, en] = WIDTHS.find(([size]) => seconds >= size && seconds % size === 0) ?? WIDTHS[3];
+  return `${seconds / unit} ${lang === "zh" ? zh : en}`;
+}
+
+const MINUTE = new Intl.DateTimeFormat("en-GB", { timeZone: ZONE, hour: "2-digit", minute: "2-digit" });
+const MONTH = new Intl.DateTimeFormat("en-CA", { timeZone: ZONE, year: "numeric", month: "2-digit" });
+
+/** A tick of a time axis over so many hours: `03:12`, `07-01`, `2026-07`. */
+export function tick(seconds: number, hours: number): string {
+  const at = new Date(seconds * 1000);
+  return (hours <= 24 ? MINUTE : hours <= 24 * 60 ? DAY : MONTH).format(at);
+}
+
 /** A measured value: as many decimals as its size deserves, never an exponent. */
 export function measure(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "—";

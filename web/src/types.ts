@@ -212,14 +212,29 @@ export interface DeviceDetail {
   alarms: Alarm[];
 }
 
+/** A window of a series, ascending: single readings (`v`, `q`), or points of `step_s` seconds (the others). */
 export interface Readings {
   device_id: string;
   quantity: string;
   unit: string;
-  t: number[];
-  v: (number | null)[];
-  q: number[];
+  resolution: string;
+  step_s: number;
+  level: "raw" | "1m" | "1h" | "1d";
+  complete: boolean;
   truncated: boolean;
+  because: "deleted" | "dense" | null;
+  left_out: string[];
+  /** Milliseconds since the epoch; of a point its beginning. */
+  t: number[];
+  v?: (number | null)[];
+  q?: number[];
+  min?: (number | null)[];
+  max?: (number | null)[];
+  mean?: (number | null)[];
+  last?: (number | null)[];
+  count?: number[];
+  /** Share of the readings that count in the values, 0 to 1. */
+  good?: number[];
 }
 
 export interface SpaceProperties {

@@ -44,6 +44,14 @@ describe("calls", () => {
     ]);
   });
 
+  it("ask for a window of readings by its beginning and the points that fit", async () => {
+    const { api, sent } = answering(json({}));
+    await api.readings("heat/1", "temperature", new Date("2026-07-01T00:00:00Z"), 400);
+    expect(sent[0]?.url).toBe(
+      "api/v1/devices/heat%2F1/readings?quantity=temperature&from=2026-07-01T00%3A00%3A00.000Z&points=400",
+    );
+  });
+
   it("fetch all pages of open alarms", async () => {
     const pages = [json({ alarms: [alarm()], next: "c1" }), json({ alarms: [alarm({ alarm_id: "a2" })], next: null })];
     const { api, sent } = answering(...pages);

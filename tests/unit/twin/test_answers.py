@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import math
 
+import pytest
 from fastapi import Request
 
 from twin.api.answers import Cache, encode, reply
@@ -54,3 +55,54 @@ async def test_the_cache_makes_an_answer_once_and_forgets_the_oldest() -> None:
     for key in ("b", "c", "a"):
         await cache.get(key, make)
     assert len(made) == 4
+
+
+async def test_an_answer_in_the_making_holds_up_only_those_who_want_it() -> None:
+    cache, go = Cache(entries=4), asyncio.Event()
+
+    async def slow() -> str:
+        await go.wait()
+        return "slow"
+
+    async def quick() -> str:
+        return "quick"
+
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(cache.get("a", slow), name="first")
+        same = tasks.create_task(cache.get("a", quick), name="same")
+        async with asyncio.timeout(5):
+            assert (await cache.get("b", quick)).body == b'"quick"'
+        assert not first.done()
+        go.set()
+    assert first.result().body == same.result().body == b'"slow"'
+
+
+async def test_only_so_many_answers_are_made_at_once() -> None:
+    cache, running, most = Cache(entries=9, at_once=2), 0, 0
+
+    async def make() -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        running -= 1
+
+    async with asyncio.TaskGroup() as tasks:
+        for key in range(6):
+            tasks.create_task(cache.get(key, make), name=str(key))
+    assert most == 2
+
+
+async def test_a_failed_answer_is_made_again() -> None:
+    cache = Cache(entries=2)
+
+    async def broken() -> None:
+        raise LookupError
+
+    async def whole() -> int:
+        return 1
+
+    with pytest.raises(LookupError):
+        await cache.get("a", broken)
+    assert (await cache.get("a", whole)).body == b"1"

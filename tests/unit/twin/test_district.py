@@ -10,10 +10,12 @@ import pytest
 
 from core.errors import UsageError
 from core.model import Device, District, Space, SpaceKind
+from core.units import DEVICE_KINDS
 from tests.support.small_district import small_district, square
 from twin.district import EMPTY, Known, check, decode
 
 PLAIN = small_district()
+PLAIN_QUANTITY = DEVICE_KINDS[PLAIN.devices[0].kind].quantities[0]
 
 
 def test_a_district_survives_json() -> None:
@@ -64,6 +66,12 @@ def space(**change: Any) -> District:
         (device(quantities=("charm",)), "quantity 'charm' is unknown"),
         (device(lon=float("inf")), "is not finite"),
         (device(height_m=float("nan")), "height_m must be finite"),
+        (device(attributes={"quality": 5}), "attributes.quality: must be an object"),
+        (device(attributes={"quality": {"ph": {"jump": 1}}}), "does not measure 'ph'"),
+        (
+            device(attributes={"quality": {PLAIN_QUANTITY: {"jmp": 1}}}),
+            f"attributes.quality.{PLAIN_QUANTITY}: unknown key 'jmp' (did you mean 'jump'?)",
+        ),
         (space(code="grid-a"), "space 'grid-a' stands 2 times"),
         (space(code="a b"), "space code 'a b'"),
         (space(code="x\0"), "space code"),

@@ -1,11 +1,12 @@
-// The chart of one quantity of one device: readings, the limits of its rules, and gaps left as gaps.
+// The chart of one quantity of one device: readings or their envelope and mean, the limits of its rules,
+// and gaps left as gaps. How fine it is the server decides; the chart says it.
 import { LitElement, css, html, nothing, unsafeCSS, type PropertyValues } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import uPlot from "uplot";
 import uplotCss from "uplot/dist/uPlot.min.css?inline";
-import { axis, extremes, isDoubtful, plot } from "../chart.ts";
-import { moment, SWITCHES, unitSign, withUnit, ZONE, measure } from "../format.ts";
-import { lang, pick, t } from "../i18n.ts";
+import { axis, bits, extremes, isDoubtful, isThin, plot, pointsFor, refreshMs, SPANS, stepTo, type Plot } from "../chart.ts";
+import { measure, moment, SWITCHES, tick, unitSign, width, withUnit, ZONE } from "../format.ts";
+import { lang, pick, t, type Word } from "../i18n.ts";
 import { Live } from "../live.ts";
 import { problemText } from "../problem.ts";
 import { isSeverity, LADDER } from "../severity.ts";
@@ -14,15 +15,9 @@ import { onTheme } from "../theme.ts";
 import type { QuantityInfo, Readings, Threshold } from "../types.ts";
 import { shared } from "./shared.ts";
 
-const SPANS = [
-  { hours: 1 / 6, word: "chart.minutes" },
-  { hours: 1, word: "chart.hour" },
-  { hours: 6, word: "chart.six" },
-  { hours: 24, word: "chart.day" },
-] as const;
-const REFRESH_MS = 5_000;
-const MAX_POINTS = 10_000;
+const LOOK_MS = 5_000;
 const HEIGHT = 200;
+const CROSS = 4;
 
 @customElement("bt-reading-chart")
 export class ReadingChart extends LitElement {
@@ -33,6 +28,10 @@ export class ReadingChart extends LitElement {
   @state() private readings: Readings | null = null;
   @state() private problem = "";
   @query(".plot") private place!: HTMLElement;
+  /** Which column of the plot is being read off, by pointer or key. */
+  @state() private pointed: number | null = null;
+  private shown: Plot | null = null;
+  private loadedMs = 0;
   private chart: uPlot | null = null;
   private timer: ReturnType<typeof setInterval> | undefined;
   private offTheme: (() => void) | null = null;
@@ -49,11 +48,12 @@ export class ReadingChart extends LitElement {
       }
       .spans {
         display: flex;
+        flex-wrap: wrap;
         gap: 5px;
         margin: 4px 0 6px;
       }
       .spans button {
-        padding: 2px 10px;
+        padding: 2px 8px;
       }
       .plot {
         min-height: 200px;
@@ -84,12 +84,28 @@ export class ReadingChart extends LitElement {
         flex-wrap: wrap;
         gap: 2px 14px;
       }
+      .plot:focus-visible {
+        outline: 2px solid var(--focus);
+        outline-offset: 2px;
+      }
+      .readout {
+        min-height: 1.45em;
+        font-variant-numeric: tabular-nums;
+      }
+      .readout.found {
+        color: var(--ink);
+      }
       .mark {
+        color: var(--danger);
+      }
+      .band {
         display: inline-block;
-        width: 8px;
-        height: 8px;
-        border: 2px solid var(--danger);
-        border-radius: 50%;
+        width: 18px;
+        height: 10px;
+        background: color-mix(in srgb, var(--accent) 26%, transparent);
+        border: solid color-mix(in srgb, var(--accent) 60%, transparent);
+        border-width: 1px 0;
+        vertical-align: middle;
       }
       i {
         display: inline-block;
@@ -102,7 +118,7 @@ export class ReadingChart extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.timer = setInterval(() => void this.load(), REFRESH_MS);
+    this.timer = setInterval(() => this.look(), LOOK_MS);
     this.offTheme = onTheme(() => this.redraw());
   }
 
@@ -127,31 +143,78 @@ export class ReadingChart extends LitElement {
     if (key !== this.drawn) {
       this.drawn = key;
       this.readings = null;
+      this.pointed = null;
       void this.load();
     }
     if (changed.has("readings") || changed.has("info")) this.draw();
   }
 
   protected override render() {
-    const sums = this.readings ? extremes(this.readings.v) : null;
+    const { readings } = this;
+    const points = readings?.t.length ?? 0;
     return html`<div class="spans" role="group" aria-label=${t("chart.span")}>
         ${SPANS.map(
           ({ hours, word }) =>
             html`<button aria-pressed=${this.hours === hours} @click=${() => (this.hours = hours)}>${t(word)}</button>`,
         )}
       </div>
-      <div class="plot" role="img" aria-label=${sums ? this.describe() : t("chart.title")} data-points=${sums?.n ?? 0}>
-        ${sums?.n === 0 ? html`<span class="empty">${t("chart.empty")}</span>` : nothing}
+      <div
+        class="plot"
+        role="img"
+        tabindex="0"
+        aria-label=${readings ? this.describe(readings) : t("chart.title")}
+        aria-describedby="readout"
+        data-points=${points}
+        data-resolution=${readings?.resolution ?? ""}
+        @keydown=${this.onKey}
+      >
+        ${readings && points === 0 ? html`<span class="empty">${t("chart.empty")}</span>` : nothing}
       </div>
-      ${this.readings?.truncated && this.readings.t[0]
-        ? html`<p>${t("chart.cut", { at: moment(new Date(this.readings.t[0]).toISOString(), store.nowMs()) })}</p>`
-        : nothing}
+      <p id="readout" class="readout ${this.pointed === null ? "" : "found"}" aria-live="polite">${this.readout()}</p>
       ${this.problem ? html`<p class="problem" role="alert">${t("chart.failed")}：${this.problem}</p>` : nothing}
       <ul>
-        ${this.readings?.q.some(isDoubtful) ? html`<li><b class="mark"></b> ${t("chart.doubtful")}</li>` : nothing}
+        ${readings && points > 0 ? this.key(readings) : nothing}
         ${this.info.thresholds.map((limit) => this.limit(limit))}
       </ul>`;
   }
+
+  /** What the signs of the chart mean, and how fine it is. */
+  private key(readings: Readings) {
+    const wide = readings.step_s > 0;
+    const switched = SWITCHES.has(this.info.quantity);
+    const marked = wide ? readings.good?.some(isThin) : readings.q?.some(isDoubtful);
+    return html`<li data-width>${wide ? t("chart.each", { width: width(readings.step_s, lang()) }) : t("chart.single")}</li>
+      ${wide && !switched ? html`<li><span class="band"></span> ${t("chart.band")}</li><li>${t("chart.mean")}</li>` : nothing}
+      ${marked ? html`<li><b class="mark">✕</b> ${t(wide ? "chart.partly" : "chart.doubtful")}</li>` : nothing}
+      ${readings.because === "deleted" ? html`<li>${t("chart.deleted")}</li>` : nothing}
+      ${readings.complete ? nothing : html`<li>${t("chart.incomplete")}</li>`}`;
+  }
+
+  private readout(): string {
+    const { readings, shown, pointed } = this;
+    const i = pointed === null ? null : (shown?.at[pointed] ?? null);
+    if (!readings || i === null) return readings && readings.t.length > 0 ? t("chart.hint") : "";
+    const at = moment(new Date(readings.t[i]!).toISOString(), store.nowMs());
+    const told = (value: number | null | undefined): string => withUnit(value, this.info.unit);
+    if (readings.step_s === 0) {
+      const why = bits(readings.q?.[i] ?? 0).map((bit) => t(`quality.${bit}` as Word));
+      return t("chart.readout", { at, value: [told(readings.v?.[i]), ...why].join(" · ") });
+    }
+    const { mean, min, max, count, good } = readings;
+    const share = Math.round((1 - (good?.[i] ?? 1)) * 100);
+    const value = t("chart.between", { mean: told(mean?.[i]), min: measure(min?.[i]), max: measure(max?.[i]), n: count?.[i] ?? 0 });
+    return t("chart.readout", { at, value: share > 0 ? `${value} · ${t("chart.leftOut", { share })}` : value });
+  }
+
+  private onKey = (event: KeyboardEvent): void => {
+    const by = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    if (by === 0 || !this.shown || !this.chart) return;
+    event.preventDefault();
+    this.pointed = stepTo(this.shown, this.pointed, by);
+    if (this.pointed === null) return;
+    const left = this.chart.valToPos(this.shown.t[this.pointed]!, "x");
+    this.chart.setCursor({ left, top: HEIGHT / 3 }, false);
+  };
 
   private limit(limit: Threshold) {
     const step = LADDER[limit.severity];
@@ -161,8 +224,8 @@ export class ReadingChart extends LitElement {
     return html`<li style="--step:${step.colour}"><i></i> ${step.roman} ${pick(limit.name)} ${text}</li>`;
   }
 
-  private describe(): string {
-    const { n, min, max, last } = extremes(this.readings?.v ?? []);
+  private describe(readings: Readings): string {
+    const { n, min, max, last } = extremes(readings);
     return t("chart.describe", {
       quantity: pick(this.info),
       n,
@@ -172,16 +235,24 @@ export class ReadingChart extends LitElement {
     });
   }
 
+  /** Fetch anew when the curve would have moved. */
+  private look(): void {
+    if (store.nowMs() - this.loadedMs >= refreshMs(this.hours)) void this.load();
+  }
+
   private async load(): Promise<void> {
     const { device, hours } = this;
     const { quantity } = this.info;
-    const from = new Date(store.nowMs() - hours * 3_600_000);
+    this.loadedMs = store.nowMs();
+    const from = new Date(this.loadedMs - hours * 3_600_000);
     try {
-      const readings = await store.api.readings(device, quantity, from, MAX_POINTS);
+      const points = pointsFor(this.place.clientWidth * devicePixelRatio);
+      const readings = await store.api.readings(device, quantity, from, points);
       if (device !== this.device || quantity !== this.info.quantity || hours !== this.hours) return;
       this.readings = readings;
       this.problem = "";
     } catch (cause) {
+      this.loadedMs = 0;
       this.problem = problemText(cause);
     }
   }
@@ -195,8 +266,10 @@ export class ReadingChart extends LitElement {
   private draw(): void {
     const { readings } = this;
     if (!readings) return;
-    const { t: times, good, doubtful } = plot(readings, Math.max(this.interval * 3.5, 5) * 1000);
-    const data = [times, good, doubtful] as uPlot.AlignedData;
+    const gapMs = Math.max(this.interval * 3.5, 5) * 1000;
+    this.shown = plot(readings, gapMs, SWITCHES.has(this.info.quantity));
+    const { t: times, high, low, line } = this.shown;
+    const data = [times, high, low, line] as uPlot.AlignedData;
     if (this.chart && this.chart.root.dataset["key"] === this.drawn) {
       this.chart.setData(data);
       return;
@@ -209,6 +282,8 @@ export class ReadingChart extends LitElement {
   private options(): uPlot.Options {
     const colour = (name: string): string => getComputedStyle(this).getPropertyValue(name).trim();
     const stepped = SWITCHES.has(this.info.quantity) ? { paths: uPlot.paths.stepped!({ align: 1 }) } : {};
+    const accent = colour("--accent");
+    const edge = { stroke: `${accent}66`, width: 1, points: { show: false } };
     const ruled: uPlot.Axis = {
       stroke: colour("--soft"),
       grid: { stroke: colour("--line"), width: 1 },
@@ -219,19 +294,24 @@ export class ReadingChart extends LitElement {
       width: this.place.clientWidth,
       height: HEIGHT,
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), ZONE),
-      cursor: { drag: { x: false, y: false } },
+      cursor: { drag: { x: false, y: false }, y: false },
+      bands: [{ series: [1, 2], fill: `${accent}4d` }],
       legend: { show: false },
       scales: { x: { time: true, range: () => this.window() }, y: { range: () => this.reach() } },
       axes: [
-        { ...ruled, values: (_, splits) => splits.map(hourMinute), space: 60 },
+        { ...ruled, values: (_, splits) => splits.map((at) => tick(at, this.hours)), space: 60 },
         { ...ruled, size: 52, values: (_, splits) => splits.map(measure), label: unitSign(this.info.unit), labelSize: unitSign(this.info.unit) ? 18 : 0, labelFont: "12px sans-serif" },
       ],
       series: [
         {},
-        { stroke: colour("--accent"), width: 2, points: { show: false }, ...stepped },
-        { stroke: colour("--danger"), width: 0, paths: () => null, points: { show: true, size: 6 } },
+        edge,
+        edge,
+        { stroke: accent, width: 1.5, points: { show: false }, ...stepped },
       ],
-      hooks: { draw: [(chart) => this.drawLimits(chart)] },
+      hooks: {
+        draw: [(chart) => this.drawLimits(chart), (chart) => this.drawMarks(chart, colour("--danger"))],
+        setCursor: [({ cursor }) => this.point(cursor.idx ?? null)],
+      },
     };
   }
 
@@ -242,7 +322,33 @@ export class ReadingChart extends LitElement {
 
   private reach(): [number, number] {
     if (SWITCHES.has(this.info.quantity)) return [-0.1, 1.2];
-    return axis(this.readings?.v ?? [], this.info.thresholds);
+    const sums = this.readings ? extremes(this.readings) : { n: 0, min: null, max: null, last: null };
+    return axis(sums, this.info.thresholds);
+  }
+
+  private point(column: number | null): void {
+    this.pointed = column !== null && this.shown?.at[column] != null ? column : null;
+  }
+
+  /** Crosses, so that what is doubtful has a shape of its own and not only a colour. */
+  private drawMarks(chart: uPlot, colour: string): void {
+    const { ctx: pen } = chart;
+    const { t: times = [], marks = [] } = this.shown ?? {};
+    const size = CROSS * devicePixelRatio;
+    pen.save();
+    pen.strokeStyle = colour;
+    pen.lineWidth = 2 * devicePixelRatio;
+    pen.beginPath();
+    marks.forEach((value, i) => {
+      if (value === null) return;
+      const [x, y] = [chart.valToPos(times[i]!, "x", true), chart.valToPos(value, "y", true)];
+      pen.moveTo(x - size, y - size);
+      pen.lineTo(x + size, y + size);
+      pen.moveTo(x - size, y + size);
+      pen.lineTo(x + size, y - size);
+    });
+    pen.stroke();
+    pen.restore();
   }
 
   private drawLimits(chart: uPlot): void {
@@ -265,10 +371,4 @@ export class ReadingChart extends LitElement {
     }
     pen.restore();
   }
-}
-
-const HOUR_MINUTE = new Intl.DateTimeFormat("en-GB", { timeZone: ZONE, hour: "2-digit", minute: "2-digit" });
-
-function hourMinute(seconds: number): string {
-  return HOUR_MINUTE.format(new Date(seconds * 1000));
 }

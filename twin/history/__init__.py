@@ -1,0 +1,1 @@
+"""What was measured, read back: series, the state at a time, files in and out."""
