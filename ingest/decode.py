@@ -8,6 +8,7 @@ ways agree. What the values mean is judged next door, in ``ingest.check``.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -89,6 +90,7 @@ class Decoded:
         names: row -> name, where ``series`` is NO_CODE.
         units: row -> unit, where ``unit`` is NO_CODE.
         rejected: whole messages, and records whose value is no number.
+        refused: of each of ``rejected``: position of the message that brought it.
     """
 
     series: I4
@@ -104,6 +106,7 @@ class Decoded:
     names: dict[int, str]
     units: dict[int, str]
     rejected: list[Rejected]
+    refused: list[int]
 
     def __len__(self) -> int:
         return len(self.series)
@@ -112,7 +115,9 @@ class Decoded:
 class _Columns:
     """The growing lists of one decode; a message that fails midway is cut off again."""
 
-    __slots__ = ("names", "observed_s", "quality", "rejected", "series", "unit", "units", "value")
+    __slots__ = (
+        "names", "observed_s", "quality", "refused", "rejected", "series", "unit", "units", "value",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.series: list[int] = []
@@ -123,6 +128,7 @@ class _Columns:
         self.names: dict[int, str] = {}
         self.units: dict[int, str] = {}
         self.rejected: list[Rejected] = []
+        self.refused: list[int] = []
 
     def cut(self, size: int) -> None:
         """Forget the rows from ``size`` on."""
@@ -147,7 +153,7 @@ def decode(
     counts: list[int] = []
     marks: list[SpoolMark | None] = []
     places = [_place(message.topic) for message in messages]
-    for message, place in zip(messages, places, strict=True):
+    for position, (message, place) in enumerate(zip(messages, places, strict=True)):
         before = len(columns.series)
         if place is None:
             columns.rejected.append(_bad_topic(message))
@@ -155,6 +161,8 @@ def decode(
         else:
             marks.append(_decode_one(message, place.gateway, series, units, columns))
         counts.append(len(columns.series) - before)
+        if len(columns.rejected) > len(columns.refused):
+            columns.refused += [position] * (len(columns.rejected) - len(columns.refused))
     return _seal(messages, places, columns, counts, marks)
 
 
@@ -188,6 +196,7 @@ def _seal(
         names=columns.names,
         units=columns.units,
         rejected=columns.rejected,
+        refused=columns.refused,
     )
 
 
@@ -338,6 +347,7 @@ def _bad_topic(message: Message) -> Rejected:
         payload=message.payload,
         received_us=message.received_us,
         readings=readings,
+        content_type=message.content_type,
     )
 
 
@@ -349,16 +359,31 @@ def _unparsable(message: Message, sentence: str, readings: int) -> Rejected:
         payload=message.payload,
         received_us=message.received_us,
         readings=readings,
+        content_type=message.content_type,
     )
 
 
 def _no_number(record: senml.Resolved, message: Message) -> Rejected:
-    text = record.value if isinstance(record.value, str) else None
-    data = record.value if isinstance(record.value, bytes) else None
     return Rejected(
         reason=RejectReason.BAD_VALUE,
         detail=f"{record.name}: only numbers and booleans are stored",
         topic=message.topic,
-        payload=repr((record.name, record.unit, record.time_s, text or data)).encode(),
+        payload=msgspec.json.encode([_again(record)]),
         received_us=message.received_us,
     )
+
+
+def _again(record: senml.Resolved) -> dict[str, object]:
+    """Return the record as it can be sent again: its base fields applied, its time absolute."""
+    fields: dict[str, object] = {"n": record.name, "t": record.time_s}
+    if isinstance(record.value, bytes):
+        fields["vd"] = base64.urlsafe_b64encode(record.value).rstrip(b"=").decode()
+    elif record.value is not None:
+        fields["vs"] = record.value
+    else:
+        fields["s"] = record.sum
+    if record.unit is not None:
+        fields["u"] = record.unit
+    if record.quality:
+        fields["q"] = int(record.quality)
+    return fields

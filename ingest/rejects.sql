@@ -1,4 +1,4 @@
--- name: insert_rejected
+-- name: copy_rejected
 -- One row for each refused reading or message.
-INSERT INTO rejected (received_at, topic, reason, detail, payload, readings)
-VALUES (to_timestamp(%(received_s)s), %(topic)s, %(reason)s, %(detail)s, %(payload)s, %(readings)s);
+COPY rejected (received_at, topic, reason, detail, payload, readings, content_type, device, quantity)
+FROM STDIN;
