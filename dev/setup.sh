@@ -187,6 +187,15 @@ install_ourselves() {
   .venv/bin/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
 }
 
+# A real ThingsBoard gateway, to be connected to the intake. In an environment of its own: it is no
+# dependency, and brings its own MQTT client under paho's name.
+install_thingsboard() {
+  rm -rf .blocktwin/thingsboard
+  "$(find_python)" -m venv .blocktwin/thingsboard
+  .blocktwin/thingsboard/bin/python -m pip install --disable-pip-version-check --require-hashes \
+    -r requirements/thingsboard.txt
+}
+
 node_with() { (cd web && PATH="$PWD/../.venv/bin:$PATH" "$@"); }
 
 # digest FILE…: one word that changes when a name or the content of the files does.
@@ -235,3 +244,8 @@ once "Packages of the page" .venv/page-packages.stamp \
   "$(digest web/package.json web/package-lock.json)" node_with npm ci
 [ -e twin/static/index.html ] || rm -f .venv/page.stamp
 once "The page" .venv/page.stamp "$(page_sources | xargs -d '\n' sha256sum | sha256sum)" node_with npm run build
+if [ $for_tests = yes ]; then
+  [ -x .blocktwin/thingsboard/bin/python ] || rm -f .blocktwin/thingsboard.stamp
+  once "ThingsBoard gateway" .blocktwin/thingsboard.stamp \
+    "$(digest requirements/thingsboard.txt)" install_thingsboard
+fi

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -74,6 +74,7 @@ async def run_agent(
     stop: asyncio.Event | None = None,
     link: LinkControl | None = None,
     wait_at_messages: int | None = None,
+    figures: Callable[[], str] | None = None,
 ) -> AgentReport:
     """Run an agent until ``stop`` is set or its driver ends, and say what it did.
 
@@ -86,6 +87,7 @@ async def run_agent(
         link: a switch for simulated partitions.
         wait_at_messages: make the driver wait while so many messages are pending, for a source
             that can wait (a recording); None drops the oldest when the spool is full.
+        figures: the driver's own, in Prometheus' text format, for the metrics page.
 
     Raises:
         SpoolBusy: if another agent holds the spool.
@@ -109,7 +111,7 @@ async def run_agent(
             "gateway %s: %d readings wait in %s", agent.gateway_id, before.pending, spool.path
         )
         try:
-            async with _health(agent, spool, uplink):
+            async with _health(agent, spool, uplink, figures):
                 await _run(agent, driver, sink, uplink, stop or asyncio.Event())
         except BaseExceptionGroup as failures:
             raise _plain(failures) from failures
@@ -127,7 +129,9 @@ async def run_agent(
 
 
 @asynccontextmanager
-async def _health(agent: AgentConfig, spool: Spool, uplink: Uplink) -> AsyncIterator[None]:
+async def _health(
+    agent: AgentConfig, spool: Spool, uplink: Uplink, figures: Callable[[], str] | None
+) -> AsyncIterator[None]:
     """Serve the health page, if a port is set."""
     if not agent.http_port:
         yield
@@ -136,9 +140,11 @@ async def _health(agent: AgentConfig, spool: Spool, uplink: Uplink) -> AsyncIter
         "broker": lambda: uplink.connected,
         "spool": lambda: spool.depth < spool.max_messages,
     }
-    async with serve_health(
-        agent.http_host, agent.http_port, checks=checks, metrics=lambda: metrics(spool, uplink)
-    ):
+
+    def page() -> str:
+        return metrics(spool, uplink) + (figures() if figures is not None else "")
+
+    async with serve_health(agent.http_host, agent.http_port, checks=checks, metrics=page):
         yield
 
 
