@@ -16,6 +16,7 @@ from core.health import serve_health
 from core.log import setup
 from ingest.config import IngestConfig
 from ingest.metrics import Metrics
+from ingest.rejected_command import rejected
 from ingest.source import MqttSource
 from ingest.store import Store
 from ingest.worker import Worker
@@ -23,14 +24,17 @@ from ingest.worker import Worker
 log = logging.getLogger(__name__)
 
 
-@click.command()
-@click.pass_obj
-def ingest(invocation: Invocation) -> None:
+@click.group(invoke_without_command=True)
+@click.pass_context
+def ingest(ctx: click.Context) -> None:
     """Store what the gateways send, and raise alarms on it.
 
     Reads every gateway of its shards from the broker, and writes readings, rejects, alarms and the
     accounts in one transaction per batch. Ends on SIGTERM or Ctrl-C after the batch under way.
     """
+    if ctx.invoked_subcommand is not None:
+        return
+    invocation: Invocation = ctx.obj
     loaded = invocation.load(IngestConfig, MqttConfig, DatabaseConfig, AlertsConfig, LogConfig)
     setup(loaded.get(LogConfig), sys.stderr)
     asyncio.run(
@@ -41,6 +45,9 @@ def ingest(invocation: Invocation) -> None:
             loaded.get(AlertsConfig),
         )
     )
+
+
+ingest.add_command(rejected)
 
 
 async def _serve(
@@ -81,6 +88,11 @@ def build(
         "blocktwin_ingest_connects",
         "Connections made to the broker since the start; more than one means it went away.",
         lambda: source.connects,
+    )
+    metrics.follow(
+        "blocktwin_mqtt_reconnects",
+        "Connections made to the broker after the first one.",
+        lambda: max(0, source.connects - 1),
     )
     return Worker(
         ingest=ingest,

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import HistogramMetricFamily
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from core.db import slow
+from core.model import Rejected, RejectReason
 from core.version import version
 from ingest.accounts import Tally
+from ingest.message import Message
 
 # From 1 ms to over 60 s in steps of 15 %, so that a quantile is right within a seventh.
 EDGES_S = [0.001 * 1.15**step for step in range(80)]
+_SIZES = (1, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 
 
 class Latencies(Collector):
@@ -45,6 +59,59 @@ class Latencies(Collector):
         yield family
 
 
+class Told(Collector):
+    """A counter that something else keeps, looked up when asked for."""
+
+    def __init__(self, name: str, documentation: str, value: Callable[[], float]) -> None:
+        self._name = name
+        self._documentation = documentation
+        self._value = value
+
+    def collect(self) -> Iterable[CounterMetricFamily]:
+        """Give the registry what it shows."""
+        yield CounterMetricFamily(self._name, self._documentation, value=self._value())
+
+
+class InFlight:
+    """Messages taken and not yet committed, and how old the oldest is.
+
+    They are settled in the order in which they were taken; a batch may be settled in parts.
+    """
+
+    def __init__(self) -> None:
+        self._taken = 0
+        self._settled = 0
+        # For each batch: the number of its last message, and when its first arrived.
+        self._batches: deque[tuple[int, int]] = deque()
+        self._lock = threading.Lock()
+
+    @property
+    def messages(self) -> int:
+        """How many there are."""
+        return self._taken - self._settled
+
+    def take(self, messages: Sequence[Message]) -> None:
+        """Note a batch that was taken; its first message is its oldest."""
+        if messages:
+            with self._lock:
+                self._taken += len(messages)
+                self._batches.append((self._taken, messages[0].received_us))
+
+    def settle(self, number: int) -> None:
+        """Note that the ``number`` oldest messages are committed."""
+        with self._lock:
+            self._settled += number
+            while self._batches and self._batches[0][0] <= self._settled:
+                self._batches.popleft()
+
+    def lag_s(self, now_us: int) -> float:
+        """Return the age of the oldest in seconds, 0 when there is none."""
+        with self._lock:
+            if not self._batches:
+                return 0.0
+            return max(0.0, (now_us - self._batches[0][1]) / 1e6)
+
+
 def _registry() -> CollectorRegistry:
     return CollectorRegistry(auto_describe=True)
 
@@ -62,6 +129,9 @@ class Metrics:
     alarm_s: Latencies = field(init=False)
     failures: Counter = field(init=False)
     transitions_lost: Counter = field(init=False)
+    rejected: Counter = field(init=False)
+    batch_readings: Histogram = field(init=False)
+    in_flight: InFlight = field(default_factory=InFlight)
 
     def __post_init__(self) -> None:
         """Make the metrics in the registry."""
@@ -95,7 +165,7 @@ class Metrics:
             ["kind"],
             registry=self.registry,
         )
-        for kind in ("away", "refused"):
+        for kind in ("away", "refused", "stale"):
             self.failures.labels(kind)
         self.transitions_lost = Counter(
             "blocktwin_ingest_transitions_lost",
@@ -112,15 +182,56 @@ class Metrics:
         )
         self.registry.register(self.commit_s)
         self.registry.register(self.alarm_s)
+        self._add_flow()
         info = Gauge("blocktwin_build_info", "Version.", ["version"], registry=self.registry)
         info.labels(version()).set(1)
+
+    def _add_flow(self) -> None:
+        """Make what shows how full and how late the worker is, and what it costs."""
+        self.rejected = Counter(
+            "blocktwin_ingest_rejected_readings",
+            "Readings set aside, by the reason, counted after the commit.",
+            ["reason"],
+            registry=self.registry,
+        )
+        for reason in RejectReason:
+            self.rejected.labels(reason.value)
+        self.batch_readings = Histogram(
+            "blocktwin_ingest_batch_readings",
+            "Readings of each committed batch, rejected ones and duplicates included.",
+            registry=self.registry,
+            buckets=_SIZES,
+        )
+        self.show(
+            "blocktwin_ingest_lag_seconds",
+            "Age of the oldest message that was taken and is not yet committed; 0 when idle.",
+            lambda: self.in_flight.lag_s(time.time_ns() // 1000),
+        )
+        self.show(
+            "blocktwin_ingest_in_flight_messages",
+            "Messages taken from the queue and not yet committed.",
+            lambda: self.in_flight.messages,
+        )
+        self.follow(
+            "blocktwin_database_slow_statements",
+            "Statements that took at least database.slow_query_s.",
+            lambda: slow.TALLY.total,
+        )
+        ProcessCollector(registry=self.registry)
+
+    def follow(self, name: str, documentation: str, value: Callable[[], float]) -> None:
+        """Show a counter that is kept elsewhere; Prometheus sees ``name`` with ``_total``."""
+        self.registry.register(Told(name, documentation, value))
 
     def show(self, name: str, documentation: str, value: Callable[[], float]) -> None:
         """Show a gauge that is looked up when asked for."""
         Gauge(name, documentation, registry=self.registry).set_function(value)
 
-    def count(self, tally: Tally) -> None:
-        """Count a committed batch."""
+    def count(self, tally: Tally, rejected: Iterable[Rejected] = ()) -> None:
+        """Count a committed batch, and by reason what of it was rejected."""
+        self.batch_readings.observe(tally.received)
+        for reject in rejected:
+            self.rejected.labels(reject.reason.value).inc(reject.readings)
         self.readings.labels("stored").inc(tally.stored)
         self.readings.labels("rejected").inc(tally.rejected)
         self.readings.labels("duplicate").inc(tally.duplicates)

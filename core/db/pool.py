@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from core.config import DatabaseConfig
+from core.db import slow
 from core.errors import ConfigInvalid, DatabaseAway, MissingPrerequisite
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
@@ -34,7 +35,11 @@ def connect(
     """
     conninfo = _conninfo(cfg, application_name)
     try:
-        return psycopg.connect(conninfo, autocommit=autocommit)
+        return psycopg.connect(
+            conninfo,
+            autocommit=autocommit,
+            cursor_factory=slow.cursors(cfg.slow_query_s).of_connection,
+        )
     except psycopg.OperationalError as error:
         raise _away(error) from error
 
@@ -52,7 +57,10 @@ async def open_pool(cfg: DatabaseConfig, application_name: str) -> AsyncIterator
     await _probe(conninfo)
     pool: Pool = AsyncConnectionPool(
         conninfo,
-        kwargs={"autocommit": True},
+        kwargs={
+            "autocommit": True,
+            "cursor_factory": slow.cursors(cfg.slow_query_s).of_pool,
+        },
         min_size=1,
         max_size=cfg.pool_size,
         timeout=cfg.connect_timeout_s,

@@ -11,6 +11,7 @@ from importlib.resources import files
 from typing import LiteralString, cast
 
 _NAME = re.compile(r"^-- name: ([a-z][a-z0-9_]*)\s*$", re.MULTILINE)
+_TITLES: dict[str, str] = {}
 
 
 class Queries(dict[str, LiteralString]):
@@ -40,4 +41,10 @@ def load(package: str, filename: str) -> Queries:
         if name in statements:
             raise ValueError(f"{source}: the name {name!r} stands twice")
         statements[name] = cast(LiteralString, body.strip().removesuffix(";"))
+    _TITLES.update({text: f"{source}:{name}" for name, text in statements.items()})
     return Queries(source, statements)
+
+
+def title_of(statement: str) -> str | None:
+    """Return ``file:name`` of a statement that ``load`` has given out, None for any other text."""
+    return _TITLES.get(statement)

@@ -153,7 +153,8 @@ def test_columns_have_their_types_and_one_length() -> None:
 
 def test_series_are_found_by_name_and_by_id() -> None:
     registry = Registry([info(7), info(9, "d2", "flow")], ["gw-02"])
-    assert registry.by_name["d1:depth"] is registry.by_id[7]
+    assert registry.find("d1:depth") is registry.by_id[7]
+    assert registry.find("d1:flow") is None
     assert registry.devices == {"d1", "d2"}
     assert registry.gateways == {"gw-01", "gw-02"}
     assert registry.size == 10
