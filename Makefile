@@ -1,8 +1,8 @@
 # demo: set up, then the district live.   make demo SECONDS=60 stops by itself and prints figures.
-# test, check, bench: all tests (four at once: most of them wait for servers); linters, types and
-# import order; the figures of the machine.
+# test, check: all tests (four at once: most of them wait for servers); linters, types and import order.
+# bench-ingest, bench-history: the figures of this machine, nine and six minutes; bench: both.
 # setup: only prepare.   clean: remove all that the others made in this folder.
-.PHONY: demo test check bench setup setup-tests clean
+.PHONY: demo test check bench bench-ingest bench-history setup setup-tests clean
 
 python = .venv/bin/python
 web = cd web && PATH="$(CURDIR)/.venv/bin:$$PATH"
@@ -19,8 +19,13 @@ check: setup-tests
 	.venv/bin/mypy . && .venv/bin/lint-imports
 	$(web) npm run --silent check
 
-bench: setup
+bench: bench-ingest bench-history
+
+bench-ingest: setup
 	$(python) bench/ingest.py
+
+bench-history: setup
+	$(python) bench/history.py
 
 setup:
 	@dev/setup.sh

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LINTER = PROJECT["tool"]["importlinter"]
 SERVER_ONLY = (
-    "fastapi", "gmqtt", "numpy", "prometheus_client", "psycopg", "psycopg_pool", "pydantic",
+    "fastapi", "numpy", "prometheus_client", "psycopg", "psycopg_pool", "pydantic",
     "scipy", "shapely", "starlette", "uvicorn", "cbor2",
 )  # fmt: skip
 LONGEST_MODULE = 500
