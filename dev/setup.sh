@@ -196,6 +196,17 @@ install_thingsboard() {
     -r requirements/thingsboard.txt
 }
 
+# Only the checker of alert rules, out of Debian's package; its server is not installed.
+fetch_promtool() {
+  local folder
+  folder=$(mktemp -d /var/tmp/blocktwin-promtool.XXXXXX)
+  (cd "$folder" && { apt-get download prometheus || { apt-get update && apt-get download prometheus; }; })
+  dpkg-deb -x "$folder"/prometheus_*.deb "$folder"
+  mkdir -p .blocktwin/tools
+  cp "$folder/usr/bin/promtool" .blocktwin/tools/
+  rm -rf "$folder"
+}
+
 node_with() { (cd web && PATH="$PWD/../.venv/bin:$PATH" "$@"); }
 
 # digest FILE…: one word that changes when a name or the content of the files does.
@@ -248,4 +259,6 @@ if [ $for_tests = yes ]; then
   [ -x .blocktwin/thingsboard/bin/python ] || rm -f .blocktwin/thingsboard.stamp
   once "ThingsBoard gateway" .blocktwin/thingsboard.stamp \
     "$(digest requirements/thingsboard.txt)" install_thingsboard
+  [ -x .blocktwin/tools/promtool ] || rm -f .blocktwin/promtool.stamp
+  once "Checker of alert rules" .blocktwin/promtool.stamp promtool fetch_promtool
 fi

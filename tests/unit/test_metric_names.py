@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
@@ -29,7 +27,8 @@ from ingest.config import IngestConfig
 from twin.api.hub import Hub
 from twin.api.metrics import Metrics as ApiMetrics
 
-RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "blocktwin.rules.yml"
+ROOT = Path(__file__).parents[2]
+RULES = ROOT / "deploy" / "prometheus" / "blocktwin.rules.yml"
 NAME = re.compile(r"(blocktwin_[a-z]+|process)(_[a-z0-9]+)+")
 UNITS = {"ms", "milliseconds", "minutes", "minute", "hours", "days", "kb", "mb", "gb", "percent"}
 LABELS = {"result", "reason", "kind", "level", "table", "channel", "method", "route", "status",
@@ -127,9 +126,6 @@ def test_every_metric_of_an_alert_is_shown_by_a_service(tmp_path: Path) -> None:
 
 
 def test_prometheus_itself_takes_the_rules() -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool (Debian's prometheus) is not installed")
-    argv = [promtool, "check", "rules", str(RULES)]
+    argv = [str(ROOT / ".blocktwin/tools/promtool"), "check", "rules", str(RULES)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
