@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 GATEWAY = "gw-a"
 GATEWAY_WORD, INGEST_WORD = "gw-word", "ingest-word"
 LIVE = topic(GATEWAY, Channel.LIVE)
+EVENT = topic(GATEWAY, Channel.EVENT)
 ASIDE = topic(GATEWAY, Channel.REPLY)
 """A topic that gateways may write and no worker reads: the ceilings are measured on it."""
 POOL = 5_000

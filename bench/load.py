@@ -59,6 +59,7 @@ class Paced:
     Attributes:
         seconds: how long at most; ``Sending.stop`` ends it before.
         alarms_per_s: how many of the readings a second cross a limit, each of another device.
+        alarm_topic: where those are sent, and the ones that end it; "" means ``topic``.
         pool: number of the first device that does so; those below it never do.
     """
 
@@ -67,6 +68,7 @@ class Paced:
     seconds: float
     devices: int
     alarms_per_s: int = 0
+    alarm_topic: str = ""
     pool: int = 0
 
 
@@ -149,28 +151,29 @@ class _Pace:
         self.alarms = 0
         self._every = paced.per_s // paced.alarms_per_s if paced.alarms_per_s else 0
         self._devices = [b'[{"n":"heat-%06d:temperature","t":' % n for n in range(paced.devices)]
-        size = len(self._body(0, 20.0, begun_s)) + len(text(paced.topic)) + 3
-        self._head = b"\x32" + length(size) + text(paced.topic)
+        size = len(self._body(0, 20.0, begun_s))
+        self._usual = self._head(paced.topic, size)
+        self._urgent = self._head(paced.alarm_topic or paced.topic, size)
 
     def packet(self, n: int) -> bytes:
         """Return the packet of reading ``n``."""
-        return b"%s%s\x00%s" % (
-            self._head,
-            (n % 65_535 + 1).to_bytes(2, "big"),
-            self._reading(n, self.begun_s + n / self.paced.per_s),
-        )
+        head, body = self._reading(n, self.begun_s + n / self.paced.per_s)
+        return b"%s%s\x00%s" % (head, (n % 65_535 + 1).to_bytes(2, "big"), body)
 
-    def _reading(self, n: int, due_s: float) -> bytes:
+    @staticmethod
+    def _head(topic: str, size: int) -> bytes:
+        return b"\x32" + length(size + len(text(topic)) + 3) + text(topic)
+
+    def _reading(self, n: int, due_s: float) -> tuple[bytes, bytes]:
         if self._every and n % self._every == 0:
             self.alarms += 1
-            return self._body(self.paced.pool + self.alarms - 1, 60.0, due_s)
+            return self._urgent, self._body(self.paced.pool + self.alarms - 1, 60.0, due_s)
         if self._every and n % self._every == 1 and self.alarms > self.paced.alarms_per_s:
             # A second later it is over.
-            return self._body(
-                self.paced.pool + self.alarms - 1 - self.paced.alarms_per_s, 20, due_s
-            )
+            over = self.paced.pool + self.alarms - 1 - self.paced.alarms_per_s
+            return self._urgent, self._body(over, 20, due_s)
         device = self._devices[n % self.paced.devices]
-        return b'%s%.6f,"v":%.1f}]' % (device, due_s, 20 + n % 7 / 10)
+        return self._usual, b'%s%.6f,"v":%.1f}]' % (device, due_s, 20 + n % 7 / 10)
 
     def _body(self, device: int, value: float, due_s: float) -> bytes:
         return b'[{"n":"heat-%06d:temperature","t":%.6f,"v":%.1f}]' % (device, due_s, value)

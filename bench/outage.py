@@ -2,7 +2,8 @@
 
 Both are killed (kill -9) and started again, so that crash recovery, connecting again and the
 worker's start are part of the seconds until everything is caught up. Caught up means that less
-than one second's worth of what was sent is not stored yet; sending goes on until then.
+than one second's worth of what was sent is not stored yet; sending goes on until then. Readings
+that cross a limit go on the event channel, as agents send theirs.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any
 import psycopg
 
 from bench.costs import peaks, rss_mb
-from bench.ground import LIVE, Ground, Worker, say, tally, wait, working
+from bench.ground import EVENT, LIVE, Ground, Worker, say, tally, wait, working
 from bench.latency import Ear, alarm_figures, ear, stored
 from bench.load import Paced, Sending, Sent, sending
 
@@ -58,6 +59,7 @@ class _Stage:
             seconds=_BEFORE_S + sizes.outage_s + sizes.catch_up_s,
             devices=sizes.devices,
             alarms_per_s=ALARMS_PER_S,
+            alarm_topic=EVENT,
             pool=pool,
         )
         books = _Books(self.worker.dsn)

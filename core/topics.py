@@ -61,6 +61,12 @@ def parse(text: str) -> Topic | None:
     return Topic(shard, gateway, Channel(channel))
 
 
+def all_filters() -> set[str]:
+    """Return every filter that a worker, however it is set up, may have subscribed to."""
+    shards = ["+", *(f"{number:02x}" for number in range(SHARDS))]
+    return {filter_ for channel in Channel for filter_ in filters(shards, channel)}
+
+
 def filters(shards: list[str] | None, channel: Channel) -> list[str]:
     """Return the subscription filters for one channel of some shards (None: of all)."""
     return [f"{ROOT}/{shard}/+/{channel}" for shard in (shards if shards is not None else ["+"])]

@@ -9,20 +9,37 @@ from __future__ import annotations
 import hashlib
 import os
 import pwd
+import secrets
 import shutil
 import socket
 import stat
 from pathlib import Path
 
+from core.errors import MissingPrerequisite
+
 LOOPBACK = "127.0.0.1"
+_PORTS = range(15_000, 32_000)
+_TRIES = 200
 
 
 def free_port() -> int:
-    """Return a TCP port of the loopback interface that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a TCP port of the loopback interface that nobody listens on now.
+
+    It lies below those that the system gives to outgoing connections, which would otherwise take it
+    before its server is up; and it is drawn, so that two who ask at once hardly get the same.
+    """
+    for _ in range(_TRIES):
+        port = _PORTS.start + secrets.randbelow(len(_PORTS))
+        with socket.socket() as probe:
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+    raise MissingPrerequisite(
+        f"no free TCP port among {_TRIES} tried from {_PORTS.start} to {_PORTS.stop - 1}",
+        remedy="end programs that listen there: ss -ltn",
+    )
 
 
 def account_for(name: str) -> str:

@@ -15,9 +15,9 @@ from core.config import DatabaseConfig, Invocation, LogConfig, MqttConfig
 from core.health import serve_health
 from core.log import setup
 from ingest.config import IngestConfig
+from ingest.lanes import TwoLanes
 from ingest.metrics import Metrics
 from ingest.rejected_command import rejected
-from ingest.source import MqttSource
 from ingest.store import Store
 from ingest.worker import Worker
 
@@ -78,7 +78,7 @@ def build(
 ) -> Worker:
     """Return a worker over MQTT, not yet running."""
     metrics = Metrics()
-    source = MqttSource(mqtt, ingest)
+    source = TwoLanes(mqtt, ingest)
     metrics.show(
         "blocktwin_ingest_queue_messages",
         "Messages received and not yet taken; at the bound the socket is not read.",

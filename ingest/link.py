@@ -11,6 +11,7 @@ import logging
 import ssl
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from core import topics
@@ -36,6 +37,8 @@ from core.mqtt.packets import (
     Suback,
     Subscribe,
     Subscription,
+    Unsuback,
+    Unsubscribe,
     acknowledgements,
     encode,
     parse,
@@ -49,7 +52,7 @@ from ingest.queue import Queue, waited
 
 log = logging.getLogger(__name__)
 
-_CHANNELS = (Channel.LIVE, Channel.BACKFILL, Channel.EVENT, Channel.STATUS)
+CHANNELS = (Channel.LIVE, Channel.BACKFILL, Channel.EVENT, Channel.STATUS)
 _SETTLE_S = 1.0
 _TICK_S = 1.0
 _GATHERED = 65_536  # bytes of one read; a backlog brings more, and needs no rest
@@ -72,6 +75,19 @@ CHECK = "check host, port and tls of section [mqtt], and the broker's log"
 _SEE_LOG = "see the broker's log"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """What one session at the broker carries.
+
+    Attributes:
+        name: what tells its client id from those of the worker's other sessions.
+        channels: what it subscribes to.
+    """
+
+    name: str = ""
+    channels: tuple[Channel, ...] = CHANNELS
+
+
 class Link(asyncio.Protocol):
     """One connection.
 
@@ -84,9 +100,16 @@ class Link(asyncio.Protocol):
     """
 
     def __init__(
-        self, mqtt: MqttConfig, ingest: IngestConfig, queue: Queue, outbox: Outbox, number: int
+        self,
+        mqtt: MqttConfig,
+        ingest: IngestConfig,
+        queue: Queue,
+        outbox: Outbox,
+        number: int,
+        lane: Lane,
     ) -> None:
         self.number = number
+        self._lane = lane
         self.lost = asyncio.Event()
         self.cause = ""
         self.session_present = False
@@ -131,6 +154,8 @@ class Link(asyncio.Protocol):
         self._log_in(self._connack)
         self._wanted = self._subscribe()
         self._send(encode(self._wanted, Level.V5))
+        if self.session_present:
+            self._send(encode(self._unsubscribe(self._wanted), Level.V5))
         # A session that was kept may bring more than the queue holds before the answer: then the
         # answer is heeded when it comes, for the old subscriptions stand.
         while self._suback is None and not (self.session_present and self._queue.full()):
@@ -153,7 +178,7 @@ class Link(asyncio.Protocol):
     def _connect(self) -> Connect:
         named = bool(self._mqtt.username)
         return Connect(
-            client_id=f"blocktwin-ingest-{self._ingest.worker_id}",
+            client_id=f"blocktwin-ingest-{self._ingest.worker_id}{self._lane.name}",
             clean_start=False,
             keepalive_s=self._mqtt.keepalive_s,
             username=self._mqtt.username if named else None,
@@ -170,10 +195,15 @@ class Link(asyncio.Protocol):
             packet=self._outbox.draw(),
             subscriptions=tuple(
                 Subscription(filter=filter_, qos=1)
-                for channel in _CHANNELS
+                for channel in self._lane.channels
                 for filter_ in topics.filters(self._ingest.shards, channel)
             ),
         )
+
+    def _unsubscribe(self, wanted: Subscribe) -> Unsubscribe:
+        """Give up what a kept session may still subscribe to from other settings of ours."""
+        left = topics.all_filters() - {each.filter for each in wanted.subscriptions}
+        return Unsubscribe(packet=self._outbox.draw(), filters=tuple(sorted(left)))
 
     async def _answer(self) -> None:
         """Wait for more; whoever waits looks first at what came, even before a hang-up."""
@@ -401,6 +431,8 @@ class Link(asyncio.Protocol):
             case Puback() if opened:
                 self._outbox.done(packet.packet)
                 self._tell_refusal(packet.reason)
+            case Unsuback() if opened:
+                pass  # refused or not, what still comes is read
             case Pingresp() if opened:
                 self._pong.set()
             case _:

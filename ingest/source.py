@@ -19,7 +19,7 @@ from typing import Protocol
 from core.config import MqttConfig
 from core.errors import BrokerAway
 from ingest.config import IngestConfig
-from ingest.link import CHECK, Link
+from ingest.link import CHECK, Lane, Link
 from ingest.message import Message
 from ingest.outbox import Outbox
 from ingest.queue import Queue, waited
@@ -27,6 +27,9 @@ from ingest.queue import Queue, waited
 __all__ = ["MqttSource", "Source", "waited"]
 
 log = logging.getLogger(__name__)
+
+ALL = Lane()
+"""Every channel in one session."""
 
 
 class Source(Protocol):
@@ -46,11 +49,22 @@ class Source(Protocol):
 
 
 class MqttSource:
-    """The source over MQTT 5; ``run`` keeps it connected."""
+    """The source over MQTT 5; ``run`` keeps it connected.
 
-    def __init__(self, mqtt: MqttConfig, ingest: IngestConfig) -> None:
+    Args:
+        mqtt: the broker.
+        ingest: the worker's settings.
+        lane: which channels to read, in which session.
+        step: 1 or -1; two sources whose messages are mixed number their connections differently.
+    """
+
+    def __init__(
+        self, mqtt: MqttConfig, ingest: IngestConfig, lane: Lane = ALL, *, step: int = 1
+    ) -> None:
         self._mqtt = mqtt
         self._ingest = ingest
+        self._lane = lane
+        self._step = step
         self._queue = Queue(ingest)
         self._outbox = Outbox()
         self._link: Link | None = None
@@ -115,8 +129,8 @@ class MqttSource:
             BrokerAway: if the broker cannot be reached, or refuses the user or the subscriptions.
         """
         await self.close()
-        self._links += 1
-        link = Link(self._mqtt, self._ingest, self._queue, self._outbox, self._links)
+        self._links += self._step
+        link = Link(self._mqtt, self._ingest, self._queue, self._outbox, self._links, self._lane)
         # Already while it opens it brings messages, which are taken and acknowledged.
         self._link = link
         try:

@@ -75,7 +75,7 @@ def retain(
         stop: asked between two tables and two batches.
 
     Raises:
-        psycopg.errors.LockNotAvailable: if a table was in use for ten seconds.
+        psycopg.errors.LockNotAvailable: if a table was in use, by a backup perhaps; come again.
     """
     continuous = kept_by(conn) == CONTINUOUS
     freed: list[Freed] = []
@@ -109,6 +109,7 @@ def _drop(
         found = _chunks(conn, table.name, before)
         held = len(_chunks(conn, table.name, past)) - len(found)
         if found and not dry_run:
+            conn.execute(_SQL["wait_briefly"])
             conn.execute(_SQL["drop"], {"table": table.name, "before": before})
             rollups.record_kept_from(conn, table.name, found[-1][1])
     return Freed(

@@ -19,6 +19,11 @@ SELECT materialization_hypertable_schema, materialization_hypertable_name
   FROM timescaledb_information.continuous_aggregates
  WHERE view_schema = 'public' AND view_name = %(table)s;
 
+-- name: wait_briefly
+-- A query that comes meanwhile stands behind a waiting drop, so it must not wait for long: a backup
+-- holds its locks for as long as it takes.
+SELECT set_config('lock_timeout', '1s', true);
+
 -- name: drop
 SELECT count(*) FROM drop_chunks(%(table)s::regclass, older_than => %(before)s::timestamptz);
 

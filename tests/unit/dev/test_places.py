@@ -62,6 +62,12 @@ def test_a_free_port_can_be_listened_on() -> None:
         assert server.getsockname()[1] == port
 
 
+def test_a_free_port_is_none_that_an_outgoing_connection_may_take() -> None:
+    ports = {places.free_port() for _ in range(50)}
+    assert max(ports) < 32_768
+    assert len(ports) > 45
+
+
 def test_a_private_file_is_readable_by_its_owner_alone(tmp_path: Path) -> None:
     path = tmp_path / "secret"
     path.write_text("old", encoding="utf-8")
