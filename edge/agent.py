@@ -152,18 +152,20 @@ def metrics(spool: Spool, uplink: Uplink) -> str:
     """Return the agent's figures in Prometheus' text format; readings unless the name says else."""
     counts = spool.counts
     figures = {
-        "accepted_total": ("counter", counts.accepted),
-        "receipted_total": ("counter", counts.receipted),
-        "dropped_total": ("counter", counts.dropped),
-        "pending": ("gauge", counts.pending),
-        "spool_messages": ("gauge", spool.depth),
-        "spool_max_messages": ("gauge", spool.max_messages),
-        "connected": ("gauge", int(uplink.connected)),
-        "sessions_total": ("counter", uplink.sessions),
+        "accepted_total": (counts.accepted, "Readings taken from the driver, safe on disk."),
+        "receipted_total": (counts.receipted, "Readings that the worker has committed."),
+        "dropped_total": (counts.dropped, "Readings gone because the spool was full."),
+        "pending": (counts.pending, "Readings in the spool."),
+        "spool_messages": (spool.depth, "Messages in the spool."),
+        "spool_max_messages": (spool.max_messages, "Messages the spool can hold."),
+        "connected": (int(uplink.connected), "Whether there is a connection to the broker."),
+        "sessions_total": (uplink.sessions, "Connections made to the broker."),
     }
     return "".join(
-        f"# TYPE blocktwin_agent_{name} {kind}\nblocktwin_agent_{name} {value}\n"
-        for name, (kind, value) in figures.items()
+        f"# HELP blocktwin_agent_{name} {words}\n"
+        f"# TYPE blocktwin_agent_{name} {'counter' if name.endswith('_total') else 'gauge'}\n"
+        f"blocktwin_agent_{name} {value}\n"
+        for name, (value, words) in figures.items()
     )
 
 

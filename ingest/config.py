@@ -124,7 +124,7 @@ class IngestConfig(Section, frozen=True, kw_only=True):
             description="most seconds between two tries to reach a broker or "
             "database that is away; the first tries come faster",
         ),
-    ] = 5.0
+    ] = 2.0
     reload_every_s: Annotated[
         float,
         Meta(

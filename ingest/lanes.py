@@ -64,9 +64,7 @@ class TwoLanes:
             await lane.close()
 
     async def next_batch(self, wait_s: float) -> list[Message]:
-        """Return the next messages, urgent ones first; none when none come for ``wait_s``."""
-        if self._urgent.backlog:
-            return await self._urgent.next_batch(0)
+        """Return the next messages of either session; none when none come for ``wait_s``."""
         async with asyncio.TaskGroup() as tasks:
             lanes = [
                 tasks.create_task(lane.next_batch(wait_s), name="next batch") for lane in self._both
@@ -76,6 +74,10 @@ class TwoLanes:
             for lane in lanes:
                 lane.cancel()
         return [message for lane in lanes if not lane.cancelled() for message in lane.result()]
+
+    async def next_urgent(self) -> list[Message]:
+        """Return what has come in the urgent session, at once; none when there is nothing."""
+        return await self._urgent.next_batch(0) if self._urgent.backlog else []
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Tell the broker that these are safe; each session knows its own."""

@@ -75,7 +75,8 @@ class Told(Collector):
 class InFlight:
     """Messages taken and not yet committed, and how old the oldest is.
 
-    They are settled in the order in which they were taken; a batch may be settled in parts.
+    They are settled in the order in which they were taken, or nearly so (what is urgent overtakes);
+    a batch may be settled in parts.
     """
 
     def __init__(self) -> None:

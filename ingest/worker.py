@@ -65,6 +65,10 @@ class WorkerSource(Source, Protocol):
         """Stay connected until cancelled."""
         ...
 
+    async def next_urgent(self) -> list[Message]:
+        """Return what has come that must not wait, at once; none when there is none."""
+        ...
+
     def publish(self, topic: str, payload: bytes) -> bool:
         """Send a message; False when it cannot be sent now."""
         ...
@@ -186,6 +190,7 @@ class Worker:
             if opened is None:
                 opened = await self._take(pipeline)
             else:
+                await self._overtake(pipeline)
                 opened = await self._store_and_take(pipeline, opened)
             if not self.source.connected or self.source.backlog > self.ingest.batch_readings:
                 self._stalled_s = time.monotonic()
@@ -193,9 +198,18 @@ class Worker:
             await self._reload_if_due(pipeline)
             await self._tick(pipeline)
 
+    async def _overtake(self, pipeline: Pipeline) -> None:
+        """Store what is urgent before a batch that is taken already; once, so that it gets on."""
+        urgent = self._open(pipeline, await self.source.next_urgent())
+        if urgent is not None:
+            await self._store_timed(pipeline, pipeline.prepare(urgent))
+
     async def _take(self, pipeline: Pipeline) -> Opened | None:
         """Take the next messages and decode them; None when there are none for a while."""
-        messages = await self.source.next_batch(self._receipts.wait_s(time.monotonic(), _IDLE_S))
+        wait_s = self._receipts.wait_s(time.monotonic(), _IDLE_S)
+        return self._open(pipeline, await self.source.next_batch(wait_s))
+
+    def _open(self, pipeline: Pipeline, messages: Sequence[Message]) -> Opened | None:
         self.metrics.messages.inc(len(messages))
         self.metrics.in_flight.take(messages)
         return pipeline.open(messages) if messages else None

@@ -26,6 +26,27 @@ Row = tuple[str, str, str, float]
 """Figure, kind, labels, value."""
 
 
+HELP = {
+    "messages_total": "Messages taken in, by door.",
+    "readings_total": "Readings made of them, by door.",
+    "devices_joined_total": "Devices that said they came, by door.",
+    "devices_left_total": "Devices that said they left, or whose node died, by door.",
+    "pending": "Readings taken in and not yet safe on disk.",
+    "aside_total": "What could not become a reading, by door and cause.",
+    "aside_unwritten_total": "Of those, what the disk did not take.",
+    "thingsboard_connections": "Open connections of the ThingsBoard door.",
+    "thingsboard_connections_total": "Connections that the ThingsBoard door has let in.",
+    "thingsboard_refused_total": "Connections that it has refused or ended, by cause.",
+    "broker_connected": "Whether the foreign topics of the broker are being read.",
+    "broker_sessions_total": "Connections made to the broker to read them.",
+    "sparkplug_births_total": "Births of nodes and devices.",
+    "sparkplug_deaths_total": "Deaths of nodes and devices.",
+    "sparkplug_gaps_total": "Sequence numbers that were missing.",
+    "sparkplug_rebirths_asked_total": "Births that were asked for.",
+    "sparkplug_recovered_total": "Messages held for a birth and read after it.",
+}
+"""What each figure is, by its name behind ``blocktwin_intake_``."""
+
 class Intake:
     """An ``edge.drivers.Driver``: puts what the doors take into the agent's sink.
 
@@ -104,6 +125,7 @@ class Intake:
         for name, kind, labels, value in self._rows():
             if name not in told:
                 told.add(name)
+                text.append(f"# HELP blocktwin_intake_{name} {HELP[name]}\n")
                 text.append(f"# TYPE blocktwin_intake_{name} {kind}\n")
             text.append(f"blocktwin_intake_{name}{labels} {value:g}\n")
         return "".join(text)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import random
+import re
 import ssl
 import subprocess
 from contextlib import suppress
@@ -38,7 +39,7 @@ from core.mqtt.packets import (
 from edge.intake.config import IntakeConfig
 from edge.intake.dictionary import Dictionary
 from edge.intake.door import open_tokens, tls_context
-from edge.intake.driver import Intake
+from edge.intake.driver import HELP, Intake
 from edge.intake.tokens import Owner, Tokens
 from edge.sink import Signals, SpoolSink
 from edge.spool import Spool
@@ -379,6 +380,10 @@ async def test_what_came_at_qos_0_is_kept_when_the_intake_is_told_to_stop(tmp_pa
     assert 'blocktwin_intake_readings_total{door="thingsboard"} 2\n' in text
     assert 'blocktwin_intake_aside_total{door="thingsboard",why="text"} 1\n' in text
     assert "# TYPE blocktwin_intake_pending gauge\nblocktwin_intake_pending 0\n" in text
+    shown = re.findall(r"^# TYPE blocktwin_intake_(\S+)", text, re.MULTILINE)
+    told = re.findall(r"^# HELP blocktwin_intake_(\S+) \S", text, re.MULTILINE)
+    assert shown == told
+    assert set(shown) <= HELP.keys()
 
 
 async def test_clients_that_send_nonsense_harm_nobody(tmp_path: Path) -> None:

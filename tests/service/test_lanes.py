@@ -32,12 +32,14 @@ async def test_what_is_urgent_does_not_wait_behind_a_backlog(broker: PrivateMosq
             await client.publish(LIVE, b"%d" % number, qos=1)
         await eventually(lambda: source.backlog >= 50)
         await client.publish(EVENT, b"fire", qos=1)
-        seen: list[bytes] = []
+        urgent: list[Message] = []
         async with asyncio.timeout(10):
-            while b"fire" not in seen:
-                seen += [message.payload for message in await source.next_batch(0.2)]
-    assert len(seen) < 50
-    assert len(seen) + len(await taken(source, 501 - len(seen))) == 501
+            while not urgent:
+                urgent = await source.next_urgent()
+                await asyncio.sleep(0)
+    assert [message.payload for message in urgent] == [b"fire"]
+    assert await source.next_urgent() == []
+    assert [m.payload for m in await taken(source, 500)] == [b"%d" % n for n in range(500)]
     await source.close()
 
 

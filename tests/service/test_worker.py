@@ -466,3 +466,30 @@ def quiet_end(world: Db) -> Iterator[None]:
         except psycopg.OperationalError:
             return
         assert sums["received"] == sums["stored"] + sums["rejected"] + sums["duplicates"]
+
+
+async def test_what_is_urgent_is_stored_before_the_backlog(
+    broker: PrivateMosquitto, dsn: str, world: Db
+) -> None:
+    """The backlog is what came while a lock kept the worker from storing."""
+    at = now() - 600
+    backlog = [b'[{"n":"heat-1:temperature","t":%.3f,"v":20}]' % (at + n) for n in range(400)]
+    fire = b'[{"n":"heat-2:temperature","t":%.3f,"v":80}]' % now()
+    async with running(broker, dsn, batch_readings=20, queue_messages=100) as worker:
+        with psycopg.connect(dsn) as other:
+            other.execute("LOCK TABLE reading IN SHARE MODE")
+            await publish(broker, *backlog)
+            await eventually(lambda: worker.source.backlog >= 100)
+            held = worker.source.backlog
+            await publish(broker, fire, to=Channel.EVENT)
+            await eventually(lambda: worker.source.backlog > held)
+        await eventually(lambda: rows(world) == 401)
+    stored = world.execute(
+        "SELECT count(*) FILTER (WHERE r.xmin::text::bigint < urgent.x), count(*)"
+        "  FROM reading r, LATERAL (SELECT xmin::text::bigint AS x FROM reading"
+        "  JOIN series USING (series_id) WHERE device_id = 'heat-2') AS urgent"
+    ).fetchone()
+    assert stored is not None
+    # The batch that was under way; the one taken behind it is overtaken.
+    assert stored[0] <= 20
+    assert stored[1] == 401

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.version import version
+from ingest.metrics import Told
 from twin.api.hub import Hub
 
 
@@ -29,8 +30,8 @@ class Metrics:
             registry=self._registry,
         )
         self._gauge("streams", "Open event streams.").set_function(lambda: len(hub))
-        dropped = self._gauge("streams_dropped", "Streams ended because their client was too slow.")
-        dropped.set_function(lambda: hub.dropped)
+        dropped = "Streams ended because their client was too slow."
+        self._registry.register(Told("blocktwin_api_streams_dropped", dropped, lambda: hub.dropped))
         build = Gauge("blocktwin_build_info", "Always 1.", ("version",), registry=self._registry)
         build.labels(version()).set(1)
 
