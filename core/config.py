@@ -14,13 +14,16 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from core.errors import ConfigInvalid
 from core.fields import note_of
+
+if TYPE_CHECKING:
+    import ssl
 
 KNOWN_SECTIONS = (
     "database",
@@ -182,6 +185,24 @@ class MqttConfig(Section, frozen=True, kw_only=True):
         if self.password or not self.password_file:
             return self.password
         return read_secret(Path(self.password_file), "mqtt.password_file")
+
+    def trust(self) -> ssl.SSLContext | None:
+        """Return by whose certificates the broker is known, None without TLS.
+
+        Raises:
+            ConfigInvalid: if ``ca_file`` cannot be used.
+        """
+        if not self.tls:
+            return None
+        import ssl  # only who connects pays for it
+
+        try:
+            return ssl.create_default_context(cafile=self.ca_file or None)
+        except OSError as error:
+            raise ConfigInvalid(
+                f"mqtt.ca_file: cannot use {self.ca_file}: {error}",
+                remedy="give a PEM file that this user may read",
+            ) from error
 
 
 class LogConfig(Section, frozen=True, kw_only=True):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -19,7 +18,7 @@ from paho.mqtt.properties import Properties
 
 from core.cancel import heed_cancel
 from core.config import MqttConfig
-from core.errors import BrokerAway, ConfigInvalid
+from core.errors import BrokerAway
 from core.model import Channel
 from core.topics import topic
 from edge.config import AgentConfig
@@ -139,7 +138,7 @@ def _client(mqtt: MqttConfig, agent: AgentConfig, password: str) -> aiomqtt.Clie
             SessionExpiryInterval=mqtt.session_expiry_s,
             ReceiveMaximum=min(mqtt.receive_maximum, _INBOX_MESSAGES),
         ),
-        tls_context=_tls(mqtt),
+        tls_context=mqtt.trust(),
     )
     client.pending_calls_threshold = 4 * agent.inflight_messages
     return client
@@ -153,18 +152,6 @@ def _will(agent: AgentConfig) -> aiomqtt.Will:
         retain=True,
         properties=properties(PacketTypes.WILLMESSAGE, WillDelayInterval=agent.will_delay_s),
     )
-
-
-def _tls(mqtt: MqttConfig) -> ssl.SSLContext | None:
-    if not mqtt.tls:
-        return None
-    try:
-        return ssl.create_default_context(cafile=mqtt.ca_file or None)
-    except OSError as error:
-        raise ConfigInvalid(
-            f"mqtt.ca_file: cannot use {mqtt.ca_file}: {error}",
-            remedy="give a PEM file that this user may read",
-        ) from error
 
 
 async def _part(client: aiomqtt.Client) -> None:

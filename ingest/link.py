@@ -16,7 +16,7 @@ from typing import cast
 
 from core import topics
 from core.config import MqttConfig
-from core.errors import BrokerAway
+from core.errors import BrokerAway, ConfigInvalid
 from core.model import Channel
 from core.mqtt.bulk import Inbox, Row
 from core.mqtt.packets import (
@@ -146,7 +146,7 @@ class Link(asyncio.Protocol):
         """
         loop = asyncio.get_running_loop()
         await loop.create_connection(
-            lambda: self, self._mqtt.host, self._mqtt.port, ssl=self._tls()
+            lambda: self, self._mqtt.host, self._mqtt.port, ssl=self._trust()
         )
         self._send(encode(self._connect(), Level.V5))
         while self._connack is None:
@@ -164,16 +164,12 @@ class Link(asyncio.Protocol):
             self._check_granted(self._suback)
         self.opened = True
 
-    def _tls(self) -> ssl.SSLContext | None:
-        if not self._mqtt.tls:
-            return None
+    def _trust(self) -> ssl.SSLContext | None:
+        """A certificate that is being replaced ends no worker: it tries again."""
         try:
-            return ssl.create_default_context(cafile=self._mqtt.ca_file or None)
-        except OSError as error:
-            raise BrokerAway(
-                f"mqtt.ca_file {self._mqtt.ca_file} cannot be used: {error}",
-                remedy="name a PEM file that this user can read",
-            ) from error
+            return self._mqtt.trust()
+        except ConfigInvalid as error:
+            raise BrokerAway(str(error), remedy=error.remedy) from error
 
     def _connect(self) -> Connect:
         named = bool(self._mqtt.username)

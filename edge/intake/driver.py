@@ -47,6 +47,7 @@ HELP = {
 }
 """What each figure is, by its name behind ``blocktwin_intake_``."""
 
+
 class Intake:
     """An ``edge.drivers.Driver``: puts what the doors take into the agent's sink.
 

@@ -14,7 +14,6 @@ import ssl
 from dataclasses import dataclass
 
 from core.config import MqttConfig
-from core.errors import ConfigInvalid
 from core.mqtt.packets import (
     REFUSED,
     Connack,
@@ -84,7 +83,7 @@ class Subscriber:
         Raises:
             ConfigInvalid: if the file of the certificate authority cannot be used.
         """
-        context = _tls(self._mqtt)
+        context = self._mqtt.trust()
         pause_s = _FIRST_PAUSE_S
         while True:
             before = self.sessions
@@ -207,15 +206,3 @@ class Subscriber:
             str(error) or type(error).__name__,
         )
         self._failing = True
-
-
-def _tls(mqtt: MqttConfig) -> ssl.SSLContext | None:
-    if not mqtt.tls:
-        return None
-    try:
-        return ssl.create_default_context(cafile=mqtt.ca_file or None)
-    except OSError as error:
-        raise ConfigInvalid(
-            f"mqtt.ca_file: cannot use {mqtt.ca_file}: {error}",
-            remedy="give a PEM file that this user may read",
-        ) from error

@@ -221,7 +221,7 @@ class Live:
             for event in events:
                 alarm = alarms[event["alarm_id"]]
                 if alarm["closed_at"] is None:
-                    state.put(reads.open_alarm(alarm))
+                    state.put(moment.open_alarm(alarm))
                 else:
                     state.drop(alarm["alarm_id"])
                 self._hub.publish(alarm_frame(event, alarm, state))

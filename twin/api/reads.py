@@ -14,8 +14,9 @@ import shapely
 from psycopg.rows import dict_row
 
 from core.db.queries import load
-from core.model import AlarmState, Field, Severity
+from core.model import Field, Severity
 from core.units import DEVICE_KINDS, QUANTITIES, judged_unit
+from twin.history.moment import open_alarm
 from twin.state import I4, I8, Freshness, OpenAlarm, State, Topology
 
 SQL = load("twin.api", "reads.sql")
@@ -52,18 +53,6 @@ async def rows(conn: Conn, name: str, **parameters: Any) -> list[Row]:
 async def open_alarms(conn: Conn) -> list[OpenAlarm]:
     """Read the alarms that are not closed."""
     return [open_alarm(row) for row in await rows(conn, "open_alarms")]
-
-
-def open_alarm(row: Row) -> OpenAlarm:
-    """Return what the state needs of an alarm row."""
-    return OpenAlarm(
-        alarm_id=row["alarm_id"],
-        field=Field(row["field"]),
-        severity=Severity(row["severity"]),
-        state=AlarmState(row["state"]),
-        device_id=row["device_id"],
-        space_id=row["space_id"],
-    )
 
 
 async def scalar(conn: Conn, name: str) -> Any:

@@ -82,7 +82,7 @@ async def moment(
         now = await topology(conn, at)
     names = await catalog(conn)
     level, packed = await _values(conn, at, now)
-    alarms = [_alarm(row) for row in await _rows(conn, "alarms", at=at)]
+    alarms = [open_alarm(row) for row in await _rows(conn, "alarms", at=at)]
     event_id = await _scalar(conn, "event", at=at)
     gateways = await _rows(conn, "gateways")
 
@@ -127,7 +127,8 @@ async def _values(conn: Conn, at: datetime, known: Topology) -> tuple[Level, Pac
     return Level.RAW, packed
 
 
-def _alarm(row: Row) -> OpenAlarm:
+def open_alarm(row: Row) -> OpenAlarm:
+    """Return what the state needs of an alarm row."""
     return OpenAlarm(
         alarm_id=row["alarm_id"],
         field=Field(row["field"]),
