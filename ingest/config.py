@@ -9,6 +9,9 @@ from msgspec import Meta
 from core.config import Section
 from core.topics import SHARDS
 
+RETRY, IMPORT = "retry", "import"
+"""Under these names commands keep their sums beside the workers'; no worker may have them."""
+
 
 class IngestConfig(Section, frozen=True, kw_only=True):
     """What one worker reads, how it batches, and where it shows its health."""
@@ -163,7 +166,11 @@ class IngestConfig(Section, frozen=True, kw_only=True):
     ] = 8.0
 
     def __post_init__(self) -> None:
-        """Refuse shards that no gateway can have."""
+        """Refuse shards that no gateway can have, and a name that is taken."""
+        if self.worker_id in (RETRY, IMPORT):
+            raise ValueError(
+                f"worker_id: {self.worker_id!r} is the name of a command; take another"
+            )
         known = {f"{number:02x}" for number in range(SHARDS)}
         strange = sorted(set(self.shards or []) - known)
         if strange:

@@ -19,7 +19,8 @@ SELECT name, setting, CASE unit WHEN '8kB' THEN 8192 WHEN 'kB' THEN 1024 WHEN 'M
                 'shared_buffers', 'max_wal_size');
 
 -- name: workers
--- Every worker that has ever written, when it last did, and whether its session holds its lock.
+-- Every worker that has ever written, when it last did, and whether its session holds its lock. What
+-- a command has written is left out: no process runs under its name.
 SELECT worker_id, extract(epoch FROM now() - updated_at)::double precision,
        EXISTS (SELECT FROM pg_locks l
                 WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
@@ -27,7 +28,7 @@ SELECT worker_id, extract(epoch FROM now() - updated_at)::double precision,
                   AND (l.classid::bigint << 32 | l.objid::bigint)
                       = hashtextextended('blocktwin ingest ' || worker_id, 0)),
        latest_from IS NOT NULL AND updated_at < now() - interval '1 minute'
-  FROM tally ORDER BY worker_id;
+  FROM tally WHERE worker_id <> ALL(%(commands)s) ORDER BY worker_id;
 
 -- name: rollups
 -- Of each level: how old its end is (null: it has none), and how many changed stretches wait.

@@ -18,6 +18,7 @@ from core.db.pool import connect
 from core.db.queries import load
 from core.errors import BlocktwinError
 from ingest import doctor_findings as judge
+from ingest.config import IMPORT, RETRY
 from ingest.doctor_findings import Finding, Level
 
 _SQL = load("ingest", "doctor.sql")
@@ -111,7 +112,9 @@ def _disk(conn: Connection[Any], server: dict[str, Any]) -> Iterator[Finding]:
 
 def _flow(conn: Connection[Any]) -> Iterator[Finding]:
     """What comes in and what waits."""
-    yield from judge.workers(conn.execute(_SQL["workers"]).fetchall())
+    yield from judge.workers(
+        conn.execute(_SQL["workers"], {"commands": [RETRY, IMPORT]}).fetchall()
+    )
     for level, age_s, waiting in conn.execute(_SQL["rollups"]).fetchall():
         yield judge.rollup(level, age_s, waiting)
     for name, judged in (

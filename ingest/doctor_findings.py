@@ -135,7 +135,8 @@ def growth(size: int, rate: float | None, free: int | None) -> Finding:
 
 def worker(name: str, age_s: float, *, alive: bool, behind: bool) -> Finding:
     """Judge a worker: whether it runs, when it last committed, whether ``latest`` follows."""
-    text = f"{name} {'runs' if alive else 'does not run'}; it last committed {age_s:,.0f} s ago"
+    ago = f"{max(0.0, age_s):,.0f} s ago"
+    text = f"{name} {'runs' if alive else 'does not run'}; it last committed {ago}"
     if not alive:
         remedy = "start it: systemctl start blocktwin-ingest"
         return Finding("worker", Level.FAIL, text, remedy)

@@ -17,6 +17,7 @@ from typing import cast
 from core import topics
 from core.config import MqttConfig
 from core.errors import BrokerAway, ConfigInvalid
+from core.hangup import cut, hang_up
 from core.model import Channel
 from core.mqtt.bulk import Inbox, Row
 from core.mqtt.packets import (
@@ -469,4 +470,4 @@ class Link(asyncio.Protocol):
             self.lost.set()
             self._answered.set()
         if self._transport is not None:
-            (self._transport.close if politely else self._transport.abort)()
+            (hang_up if politely else cut)(self._transport)

@@ -19,12 +19,13 @@ from core.db.queries import load
 from core.errors import DatabaseAway
 from ingest import accounts, belated, rejects
 from ingest.belated import Judge
+from ingest.config import RETRY
 from ingest.rejected_choice import Choice
 from ingest.rejected_reread import Kept, Settlement, reread, settle
 
 _SQL = load("ingest", "rejected_retry.sql")
 
-WORKER = "retry"
+WORKER = RETRY
 """Under this name the sums are moved from rejected to stored."""
 ROWS = 2000
 BYTES = 16 << 20

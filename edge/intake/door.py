@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from core.errors import ConfigInvalid, UsageError
+from core.hangup import cut
 from edge.intake.answers import Limits
 from edge.intake.config import IntakeConfig
 from edge.intake.keeper import Keeper
@@ -99,7 +100,7 @@ class ThingsBoardDoor:
         peer = str((writer.get_extra_info("peername") or ("?",))[0])
         if len(self._sessions) >= self._cfg.max_connections:
             self._refuse("too_many_connections", peer, f"{len(self._sessions)} are there")
-            writer.transport.abort()
+            cut(writer.transport)
             return
         link = Link(
             reader,

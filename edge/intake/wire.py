@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
+from core.hangup import cut, hang_up
 from core.mqtt.packets import Frame, Packet, Puback, Splitter, acknowledgements, encode
 from edge.intake.keeper import Commit
 
@@ -100,14 +101,14 @@ class Link:
         if last is not None:
             with suppress(LinkLost):
                 await self.send(last)
-        self._writer.close()
+        hang_up(self._writer.transport)
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(self._write_s):
                 await self._writer.wait_closed()
 
     def cut(self) -> None:
         """Close at once."""
-        self._writer.transport.abort()
+        cut(self._writer.transport)
 
 
 class Acknowledger:

@@ -18,9 +18,10 @@ from core.model import Rejected
 from ingest import accounts, belated, rejects
 from ingest.accounts import Tally
 from ingest.belated import Judge
+from ingest.config import IMPORT
 from twin.history.transfer_lines import Lines, decoded
 
-WORKER = "import"
+WORKER = IMPORT
 """Under this name the lines of files are counted."""
 _ATTEMPTS = 5
 _CLASH = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)

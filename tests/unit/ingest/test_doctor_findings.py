@@ -30,6 +30,7 @@ OK, WARN, FAIL = Level.OK, Level.WARN, Level.FAIL
         (judge.growth(GB, GB / 86_400, 29 * GB), WARN, "full in 29 days"),
         (judge.growth(GB, GB / 86_400, 2 * GB), FAIL, "full in 2 days"),
         (judge.worker("w", 3, alive=True, behind=False), OK, "w runs"),
+        (judge.worker("w", -0.2, alive=True, behind=False), OK, "committed 0 s ago"),
         (judge.worker("w", 301, alive=True, behind=False), WARN, "301 s ago"),
         (judge.worker("w", 3, alive=True, behind=True), WARN, "latest has not followed"),
         (judge.worker("w", 3, alive=False, behind=False), FAIL, "w does not run"),

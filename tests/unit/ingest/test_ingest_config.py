@@ -29,6 +29,7 @@ def test_shards_are_given_as_a_list() -> None:
         {"shards": '["40"]'},
         {"shards": '["0"]'},
         {"worker_id": "Worker"},
+        {"worker_id": "import"},
         {"batch_readings": "0"},
         {"drain_s": "10"},
         {"late_s": "0"},
