@@ -1,6 +1,6 @@
 # demo: set up, then the district live.   make demo SECONDS=60 stops by itself and prints figures.
 # test, check: all tests (four at once: most of them wait for servers); linters, types and import order.
-# bench-ingest, bench-history: the figures of this machine, nine and six minutes; bench: both.
+# bench-ingest, bench-history: the figures of this machine, seven and five minutes; bench: both.
 # setup: only prepare.   clean: remove all that the others made in this folder.
 .PHONY: demo test check bench bench-ingest bench-history setup setup-tests clean
 

@@ -133,11 +133,6 @@ class PrivatePostgres:
             statement = psycopg.sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)")
             conn.execute(statement.format(psycopg.sql.Identifier(name)))
 
-    def databases(self) -> set[str]:
-        """Return the names of all databases."""
-        with psycopg.connect(self.dsn("postgres"), autocommit=True) as conn:
-            return {row[0] for row in conn.execute("SELECT datname FROM pg_database").fetchall()}
-
     @property
     def _data(self) -> Path:
         return self.folder / "cluster" / "data"
