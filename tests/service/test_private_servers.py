@@ -153,7 +153,9 @@ def test_a_child_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     ) as parent:
         assert parent.stdout is not None
         pid = int(parent.stdout.readline())
-        wait_until(lambda: "sleep" in Path(f"/proc/{pid}/cmdline").read_text(encoding="ascii"))
+        # Not before: what sets the death signal has "sleep" among its own arguments.
+        words = Path(f"/proc/{pid}/cmdline")
+        wait_until(lambda: words.read_text(encoding="ascii").startswith("sleep"))
         parent.send_signal(signal.SIGKILL)
     wait_until(lambda: not alive(pid), 5)
 
