@@ -76,15 +76,21 @@ def build(spaces: Sequence[Space]) -> Grid:
     Raises:
         OutlineInvalid: if an outline is no valid, non-empty polygon or multipolygon.
     """
-    outlines = parse([space.code for space in spaces], [space.outline for space in spaces])
-    areas = shapely.area(outlines)
-    order = sorted(
-        range(len(spaces)), key=lambda i: (-_LEVEL[spaces[i].kind], areas[i], spaces[i].code)
-    )
+    codes = [space.code for space in spaces]
+    outlines = parse(codes, [space.outline for space in spaces])
+    return arrange(codes, [space.kind for space in spaces], outlines)
+
+
+def arrange(
+    codes: Sequence[str], kinds: Sequence[SpaceKind], outlines: npt.NDArray[np.object_]
+) -> Grid:
+    """Make a grid of columns in any order, as ``build`` does; the outlines are valid polygons."""
+    areas = shapely.area(outlines).tolist()
+    order = sorted(range(len(codes)), key=lambda i: (-_LEVEL[kinds[i]], areas[i], codes[i]))
     outlines = outlines[order]
     scale = _scale(outlines)
     return Grid(
-        codes=tuple(spaces[i].code for i in order),
+        codes=tuple(codes[i] for i in order),
         outlines=outlines,
         metric=shapely.transform(outlines, lambda xy: xy * scale),
         scale=scale,
@@ -97,8 +103,13 @@ def parse(codes: Sequence[str], outlines: Sequence[dict[str, Any]]) -> npt.NDArr
     Raises:
         OutlineInvalid: names the first code whose outline cannot be used.
     """
-    texts = np.array([json.dumps(outline) for outline in outlines], dtype=object)
-    shapes: npt.NDArray[np.object_] = np.asarray(shapely.from_geojson(texts, on_invalid="ignore"))
+    return parse_texts(codes, [json.dumps(outline) for outline in outlines])
+
+
+def parse_texts(codes: Sequence[str], texts: Sequence[str]) -> npt.NDArray[np.object_]:
+    """Turn GeoJSON texts into shapely geometries, as ``parse`` does."""
+    column = np.array(texts, dtype=object)
+    shapes: npt.NDArray[np.object_] = np.asarray(shapely.from_geojson(column, on_invalid="ignore"))
     types = shapely.get_type_id(shapes)
     usable = np.isin(types, (3, 6)) & ~shapely.is_empty(shapes)
     valid = usable & shapely.is_valid(shapes)

@@ -1,0 +1,1 @@
+"""Map files: reading, writing, checking and comparing block maps."""
