@@ -1,8 +1,9 @@
 # demo: set up, then the district live.   make demo SECONDS=60 stops by itself and prints figures.
 # test, check: all tests (four at once: most of them wait for servers); linters, types and import order.
-# bench-ingest, bench-history: the figures of this machine, seven and five minutes; bench: both.
+# bench-ingest, bench-history, bench-map: the figures of this machine, seven, five and MAPMIN minutes;
+# bench: all of them.
 # setup: only prepare.   clean: remove all that the others made in this folder.
-.PHONY: demo test check bench bench-ingest bench-history setup setup-tests clean
+.PHONY: demo test check bench bench-ingest bench-history bench-map setup setup-tests clean
 
 python = .venv/bin/python
 web = cd web && PATH="$(CURDIR)/.venv/bin:$$PATH"
@@ -19,13 +20,16 @@ check: setup-tests
 	.venv/bin/mypy . && .venv/bin/lint-imports
 	$(web) npm run --silent check
 
-bench: bench-ingest bench-history
+bench: bench-ingest bench-history bench-map
 
 bench-ingest: setup
 	$(python) bench/ingest.py
 
 bench-history: setup
 	$(python) bench/history.py
+
+bench-map: setup
+	$(python) bench/map.py
 
 setup:
 	@dev/setup.sh

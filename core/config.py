@@ -32,6 +32,8 @@ KNOWN_SECTIONS = (
     "ingest",
     "alerts",
     "api",
+    "sensorthings",
+    "twin",
     "notify",
     "intake",
     "upkeep",

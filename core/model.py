@@ -180,6 +180,8 @@ class Space:
         outline: GeoJSON geometry (Polygon or MultiPolygon), EPSG:4490, longitude first.
         height_m: roof height above ground, for buildings.
         source: where the outline comes from, with its licence, or "synthetic".
+        frame: the coordinate system the outline was delivered in, as ``geodata.frames`` names it;
+            ``outline`` itself is always EPSG:4490.
     """
 
     code: str
@@ -190,6 +192,7 @@ class Space:
     outline: dict[str, Any]
     height_m: float | None = None
     source: str = "synthetic"
+    frame: str = "EPSG:4490"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +220,8 @@ class Device:
         interval_s: expected seconds between two reports.
         quantities: what it measures; empty means what its kind says.
         attributes: further facts of the installation.
+        frame: the coordinate system the position was delivered in; ``lon`` and ``lat`` are always
+            EPSG:4490.
     """
 
     device_id: str
@@ -230,6 +235,7 @@ class Device:
     address: str = ""
     quantities: tuple[str, ...] = ()
     attributes: dict[str, Any] = field(default_factory=dict)
+    frame: str = "EPSG:4490"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,10 @@ from dev.ground import Ground, standing
 from dev.services import Services, StopRequested
 from dev.status import Sample, StatusLine
 from dev.verdict import Outcome
-from simulators.district import demo_district
+from simulators import network, terrain
+from simulators.addresses import demo_addresses
+from simulators.district import DEFAULT_SEED, demo_district
+from twin.addresses.store import put as put_addresses
 from twin.store import load_district
 
 _SAMPLE_S = 1.0
@@ -87,6 +90,10 @@ def run(options: Options, env: Mapping[str, str], line: StatusLine) -> Ending:
             migrate.upgrade(conn)
             line.say(f"Loading the district: {len(district.devices):,} devices")
             load_district(conn, district)
+            network.load(conn, district)
+            put_addresses(conn, demo_addresses())
+            line.say("Surveying its slopes")
+            terrain.load(conn, district, DEFAULT_SEED)
         if stop.is_set():
             raise StopRequested("stopped before everything had started")
         services = Services(ground, stop)

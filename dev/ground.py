@@ -181,7 +181,7 @@ def _start_postgres(folder: Path, stops: list[Callable[[float], None]]) -> str:
 def _start_mosquitto(
     folder: Path, gateways: Sequence[str], stops: list[Callable[[float], None]]
 ) -> dict[str, dict[str, object]]:
-    users = {user: secrets.token_urlsafe(24) for user in ("ingest", *gateways, *GUESTS)}
+    users = {user: secrets.token_urlsafe(24) for user in ("ingest", "sta-http", *gateways, *GUESTS)}
     credentials = make_private(folder / "secrets")
     for user, password in users.items():
         write_private(credentials / user, password)
@@ -202,7 +202,7 @@ def _start_mosquitto(
 def _make_operator(folder: Path) -> str:
     from twin import operators
 
-    return operators.add(folder / "operators.toml", "demo", operators.Role.OPERATOR)
+    return operators.add(folder / "operators.toml", "demo", operators.Role.ADMIN)
 
 
 @contextmanager

@@ -11,9 +11,9 @@ from typing import Any
 import click
 import msgspec
 
-from core.config import DatabaseConfig, Invocation, LogConfig
+from core.config import DatabaseConfig, Invocation, LogConfig, MqttConfig
 from core.errors import UsageError
-from twin.config import ApiConfig
+from twin.config import ApiConfig, TwinConfig
 from twin.operators import Role
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="print JSON")
@@ -26,10 +26,16 @@ def serve(invocation: Invocation) -> None:
     """Serve the API and the page until SIGTERM or Ctrl-C."""
     from core import log
     from twin.api.serve import run
+    from twin.kinds import Kinds
+    from twin.sensorthings.config import SensorThingsConfig
 
-    loaded = invocation.load(ApiConfig, DatabaseConfig, LogConfig)
+    loaded = invocation.load(
+        ApiConfig, DatabaseConfig, LogConfig, TwinConfig, MqttConfig, SensorThingsConfig
+    )
+    kinds = Kinds.read(loaded.get(TwinConfig).kinds_folder)
     log.setup(loaded.get(LogConfig), sys.stderr)
-    asyncio.run(run(loaded.get(ApiConfig), loaded.get(DatabaseConfig)))
+    create = loaded.get(SensorThingsConfig), loaded.get(MqttConfig)
+    asyncio.run(run(loaded.get(ApiConfig), loaded.get(DatabaseConfig), kinds, create=create))
 
 
 @click.group()
@@ -44,7 +50,7 @@ def operator() -> None:
     type=click.Choice([str(role) for role in Role]),
     default=str(Role.OPERATOR),
     show_default=True,
-    help="viewer looks, operator also acts on alarms",
+    help="viewer looks, operator also acts on alarms, gis also changes maps, admin does all",
 )
 @AS_JSON
 @click.pass_obj
@@ -144,11 +150,14 @@ def district_list(invocation: Invocation, as_json: bool) -> None:
 def _load(invocation: Invocation, content: Any, as_json: bool) -> None:
     from core.db import migrate, pool
     from twin import store
+    from twin.kinds import Kinds
 
-    database = invocation.load(DatabaseConfig).get(DatabaseConfig)
+    loaded = invocation.load(DatabaseConfig, TwinConfig)
+    kinds = Kinds.read(loaded.get(TwinConfig).kinds_folder)
+    database = loaded.get(DatabaseConfig)
     with pool.connect(database, autocommit=True, application_name="blocktwin district") as conn:
         migrate.require_current(conn)
-        report = msgspec.to_builtins(store.load_district(conn, content))
+        report = msgspec.to_builtins(store.load_district(conn, content, kinds=kinds))
     if as_json:
         click.echo(json.dumps(report, ensure_ascii=False))
         return

@@ -1,4 +1,4 @@
-"""The section ``[api]``: where the API listens, who may use it, and its bounds."""
+"""The sections ``[api]``, where the API listens and who may use it, and ``[twin]``, the kinds."""
 
 from __future__ import annotations
 
@@ -48,6 +48,15 @@ class ApiConfig(Section, frozen=True, kw_only=True):
         int,
         Meta(ge=1024, le=16_777_216, description="largest request body in bytes; larger is 413"),
     ] = 65_536
+    file_bytes: Annotated[
+        int,
+        Meta(
+            ge=65_536,
+            le=1_073_741_824,
+            description="largest map or survey file that may be uploaded, in bytes; it is held in "
+            "memory while it is read; larger is 413, and the command line takes it",
+        ),
+    ] = 67_108_864
     scan_every_s: Annotated[
         float,
         Meta(
@@ -122,3 +131,17 @@ class ApiConfig(Section, frozen=True, kw_only=True):
             description="seconds that running requests get after SIGTERM; streams end at once",
         ),
     ] = 5
+
+
+class TwinConfig(Section, frozen=True, kw_only=True):
+    """What is said of devices."""
+
+    section: ClassVar[str] = "twin"
+
+    kinds_folder: Annotated[
+        str,
+        Meta(
+            description="folder of own device kinds, one KIND.json each; a device of a kind that "
+            "is neither built in nor there cannot be loaded"
+        ),
+    ] = ""

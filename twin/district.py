@@ -18,6 +18,7 @@ from core.errors import UsageError
 from core.model import Device, District, Gateway, Space, SpaceKind, is_id
 from core.plausible import faults_of
 from core.units import DEVICE_KINDS, QUANTITIES
+from twin.kinds import BUILT_IN, Kinds
 
 CODE_PATTERN = re.compile(r"[^\x00-\x20/\\?#%&,\x7f]{1,64}")
 """What a space code may look like: text that stands unescaped in a path and in a list."""
@@ -59,13 +60,13 @@ def decode(text: bytes, source: str) -> District:
         ) from error
 
 
-def check(district: District, known: Known = EMPTY) -> None:
-    """Refuse a district that contradicts itself or what is known.
+def check(district: District, known: Known = EMPTY, kinds: Kinds = BUILT_IN) -> None:
+    """Refuse a district that contradicts itself, what is known, or the schemas of its kinds.
 
     Raises:
         UsageError: names the first findings and counts the rest.
     """
-    problems = list(_problems(district, known))
+    problems = list(_problems(district, known, kinds))
     if not problems:
         return
     shown = "; ".join(problems[:MAX_PROBLEMS])
@@ -76,7 +77,7 @@ def check(district: District, known: Known = EMPTY) -> None:
     )
 
 
-def _problems(district: District, known: Known) -> Iterator[str]:
+def _problems(district: District, known: Known, schemas: Kinds) -> Iterator[str]:
     yield from _repeated("space", (space.code for space in district.spaces))
     yield from _repeated("gateway", (gateway.gateway_id for gateway in district.gateways))
     yield from _repeated("device", (device.device_id for device in district.devices))
@@ -89,6 +90,8 @@ def _problems(district: District, known: Known) -> Iterator[str]:
     gateways = known.gateways | {gateway.gateway_id for gateway in district.gateways}
     for device in district.devices:
         yield from _device_problems(device, gateways)
+        for fault in schemas.faults(device.kind, device.attributes):
+            yield f"device {device.device_id}: {fault}"
 
 
 def _repeated(noun: str, ids: Iterable[str]) -> Iterator[str]:

@@ -22,10 +22,16 @@ TOKEN_BYTES = 32
 
 
 class Role(StrEnum):
-    """What an operator may do: look, or also act on alarms."""
+    """What an operator may do. Everybody may look.
+
+    ``operator`` also acts on alarms and devices, ``gis`` also changes maps, addresses, relations,
+    surfaces and devices, ``admin`` does all of it.
+    """
 
     VIEWER = "viewer"
     OPERATOR = "operator"
+    GIS = "gis"
+    ADMIN = "admin"
 
 
 class Operator(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,6 +7,7 @@ it from the database; nothing here waits.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -88,13 +89,13 @@ class Topology:
         self.rows: Mapping[int, SpaceRow] = {row.space_id: row for row in spaces}
         self.spaces = tuple(row for row in self.rows.values() if row.in_force)
         self._index = {row.code: i for i, row in enumerate(self.spaces, start=1)}
-        parents = [self._place(row.parent_id) for row in self.spaces]
+        parents = [self.place(row.parent_id) for row in self.spaces]
         self.parent: I4 = np.array([-1, *parents], dtype=np.int32)
         self._levels = self._by_depth()
         self.devices = tuple(row.device_id for row in devices)
         self.device_index = {device: i for i, device in enumerate(self.devices)}
         self.interval_us: I8 = np.array([row.interval_s * 1e6 for row in devices], dtype=np.int64)
-        places = [self._place(row.space_id) for row in devices]
+        places = [self.place(row.space_id) for row in devices]
         self.device_space: I4 = np.array(places, dtype=np.int32)
         self._series = self._series_devices(series)
 
@@ -102,10 +103,15 @@ class Topology:
         """Return the index of a code in force, None if there is none."""
         return self._index.get(code)
 
-    def _place(self, space_id: int | None) -> int:
+    def place(self, space_id: int | None) -> int:
         """Index of a space by id; a replaced version counts as the one now in force."""
         row = self.rows.get(space_id) if space_id is not None else None
         return self._index.get(row.code, 0) if row is not None else 0
+
+    def children(self, index: int) -> list[int]:
+        """Return the indexes of the spaces right inside one."""
+        found: list[int] = np.flatnonzero(self.parent == index).tolist()
+        return found
 
     def path(self, space_id: int | None) -> list[SpaceRow]:
         """Return the space and what contains it as it was then, the district first."""
@@ -117,7 +123,7 @@ class Topology:
 
     def ancestors(self, space_id: int | None) -> Iterator[int]:
         """Yield the index of the space, of what contains it, and at last 0."""
-        index = self._place(space_id)
+        index = self.place(space_id)
         while index >= 0:
             yield index
             index = int(self.parent[index])
@@ -129,6 +135,16 @@ class Topology:
         for level in reversed(self._levels):
             mask[level] |= mask[self.parent[level]]
         return mask
+
+    def with_places(self, places: Mapping[str, int | None]) -> Topology:
+        """Return the same with some devices in other spaces, given by id; None is unplaced."""
+        other = copy(self)
+        other.device_space = self.device_space.copy()
+        for device_id, space_id in places.items():
+            index = self.device_index.get(device_id)
+            if index is not None:
+                other.device_space[index] = self.place(space_id)
+        return other
 
     def fold(self, own: I8) -> I8:
         """Sum per-space numbers up the tree."""
@@ -269,6 +285,29 @@ class State:
             str(field): {"open": int(counts[i].sum()), "severity": int(worst)}
             for i, (field, worst) in enumerate(zip(FIELDS, _worst(counts), strict=True))
         }
+
+    def alarms_inside(self, index: int) -> list[OpenAlarm]:
+        """Return the open alarms of a space and all that lies in it, the worst first.
+
+        Of one severity those that nobody has seen yet come first, then by their id.
+        """
+        inside = self.topology.inside(index)
+        found = [
+            alarm for alarm in self._alarms.values() if inside[self.topology.place(alarm.space_id)]
+        ]
+        return sorted(found, key=lambda a: (-a.severity, a.state not in _UNSEEN, a.alarm_id))
+
+    def silent_inside(self, index: int) -> list[tuple[str, int]]:
+        """Return (device id, when last received in microseconds) of the stale devices in a space.
+
+        Those longest silent come first. A device that never reported is not among them.
+        """
+        inside = self.topology.inside(index)[self.topology.device_space]
+        stale = np.flatnonzero(inside & (self.freshness == Freshness.STALE))
+        order = stale[np.argsort(self.seen_us[stale], kind="stable")]
+        ids = self.topology.devices
+        seen = self.seen_us[order].tolist()
+        return [(ids[i], us) for i, us in zip(order.tolist(), seen, strict=True)]
 
     def _add(self, alarm: OpenAlarm, sign: int) -> None:
         field, unseen = _FIELD[alarm.field], sign * (alarm.state in _UNSEEN)

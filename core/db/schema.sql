@@ -1,6 +1,34 @@
 -- The schema as all migrations leave it, for reading; the migrations make it.
 -- Written by: blocktwin db schema > core/db/schema.sql
 
+CREATE TABLE address (
+    address_id integer NOT NULL GENERATED ALWAYS AS IDENTITY,
+    text text NOT NULL,
+    normal text NOT NULL,
+    parts jsonb NOT NULL,
+    space_code text,
+    lon double precision,
+    lat double precision,
+    frame text NOT NULL DEFAULT 'EPSG:4490'::text,
+    source text NOT NULL,
+    building_code text,
+    house_code text,
+    created_at timestamp with time zone NOT NULL DEFAULT now(),
+    updated_at timestamp with time zone NOT NULL DEFAULT now(),
+    CONSTRAINT address_pkey PRIMARY KEY (address_id),
+    CONSTRAINT address_building_code_check CHECK ((building_code ~ '^[0-9]{19}$'::text)),
+    CONSTRAINT address_check CHECK (((lon IS NULL) = (lat IS NULL))),
+    CONSTRAINT address_check1 CHECK (((lon IS NOT NULL) OR (space_code IS NOT NULL))),
+    CONSTRAINT address_house_code_check CHECK ((house_code ~ '^[0-9]{25}$'::text)),
+    CONSTRAINT address_lat_check CHECK (((lat >= ('-90'::integer)::double precision) AND (lat <= (90)::double precision))),
+    CONSTRAINT address_lon_check CHECK (((lon >= ('-180'::integer)::double precision) AND (lon <= (180)::double precision))),
+    CONSTRAINT address_normal_check CHECK (((length(normal) >= 1) AND (length(normal) <= 400))),
+    CONSTRAINT address_text_check CHECK (((length(text) >= 1) AND (length(text) <= 200)))
+);
+CREATE INDEX address_building ON address USING btree (building_code) WHERE (building_code IS NOT NULL);
+CREATE UNIQUE INDEX address_house ON address USING btree (house_code) WHERE (house_code IS NOT NULL);
+CREATE UNIQUE INDEX address_normal ON address USING btree (normal);
+
 CREATE TABLE alarm (
     alarm_id uuid NOT NULL,
     rule_id text NOT NULL,
@@ -60,6 +88,22 @@ CREATE TABLE alarm_event (
 );
 CREATE INDEX alarm_event_alarm ON alarm_event USING btree (alarm_id, event_id);
 
+CREATE TABLE attribute_change (
+    change_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    device_id text NOT NULL,
+    side text NOT NULL,
+    name text NOT NULL,
+    value jsonb,
+    version bigint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    by text NOT NULL,
+    CONSTRAINT attribute_change_pkey PRIMARY KEY (change_id),
+    CONSTRAINT attribute_change_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(device_id) ON DELETE CASCADE,
+    CONSTRAINT attribute_change_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{0,63}$'::text)),
+    CONSTRAINT attribute_change_side_check CHECK ((side = ANY (ARRAY['desired'::text, 'reported'::text])))
+);
+CREATE INDEX attribute_change_now ON attribute_change USING btree (device_id, side, name, at DESC, change_id DESC);
+
 CREATE TABLE device (
     device_id text NOT NULL,
     kind text NOT NULL,
@@ -76,6 +120,7 @@ CREATE TABLE device (
     placed_note text NOT NULL DEFAULT ''::text,
     attributes jsonb NOT NULL DEFAULT '{}'::jsonb,
     created_at timestamp with time zone NOT NULL DEFAULT now(),
+    frame text NOT NULL DEFAULT 'EPSG:4490'::text,
     CONSTRAINT device_pkey PRIMARY KEY (device_id),
     CONSTRAINT device_check CHECK (((placed_how = 'unplaced'::text) = (space_id IS NULL))),
     CONSTRAINT device_device_id_check CHECK ((device_id ~ '^[a-z0-9][a-z0-9._-]{0,63}$'::text)),
@@ -87,6 +132,63 @@ CREATE TABLE device (
 );
 CREATE INDEX device_gateway ON device USING btree (gateway_id);
 CREATE INDEX device_space ON device USING btree (space_id);
+CREATE TRIGGER device_has_changed AFTER UPDATE ON device REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION keep_device_changes();
+CREATE TRIGGER device_is_new AFTER INSERT ON device REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT EXECUTE FUNCTION keep_new_devices();
+
+CREATE TABLE device_installation (
+    installation_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    device_id text NOT NULL,
+    serial text NOT NULL DEFAULT ''::text,
+    vendor text NOT NULL DEFAULT ''::text,
+    model text NOT NULL DEFAULT ''::text,
+    from_at timestamp with time zone,
+    to_at timestamp with time zone,
+    recorded_at timestamp with time zone NOT NULL DEFAULT now(),
+    reason text NOT NULL DEFAULT ''::text,
+    by text NOT NULL DEFAULT ''::text,
+    CONSTRAINT device_installation_pkey PRIMARY KEY (installation_id),
+    CONSTRAINT device_installation_check CHECK ((to_at > from_at)),
+    CONSTRAINT device_installation_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(device_id) ON DELETE CASCADE
+);
+CREATE INDEX device_installation_begun ON device_installation USING btree (from_at) WHERE (from_at IS NOT NULL);
+CREATE INDEX device_installation_device ON device_installation USING btree (device_id, installation_id);
+CREATE UNIQUE INDEX device_installation_now ON device_installation USING btree (device_id) WHERE (to_at IS NULL);
+
+CREATE TABLE device_place (
+    place_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    device_id text NOT NULL,
+    lon double precision NOT NULL,
+    lat double precision NOT NULL,
+    height_m real,
+    space_id integer,
+    gateway_id text NOT NULL,
+    placed_how text NOT NULL,
+    placed_note text NOT NULL,
+    from_at timestamp with time zone,
+    to_at timestamp with time zone,
+    recorded_at timestamp with time zone NOT NULL DEFAULT now(),
+    reason text NOT NULL DEFAULT ''::text,
+    by text NOT NULL DEFAULT ''::text,
+    CONSTRAINT device_place_pkey PRIMARY KEY (place_id),
+    CONSTRAINT device_place_check CHECK ((to_at > from_at)),
+    CONSTRAINT device_place_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(device_id) ON DELETE CASCADE,
+    CONSTRAINT device_place_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES gateway(gateway_id),
+    CONSTRAINT device_place_space_id_fkey FOREIGN KEY (space_id) REFERENCES space(space_id)
+);
+CREATE INDEX device_place_device ON device_place USING btree (device_id, place_id);
+CREATE INDEX device_place_ended ON device_place USING btree (to_at) WHERE (to_at IS NOT NULL);
+CREATE INDEX device_place_gateway ON device_place USING btree (gateway_id);
+CREATE UNIQUE INDEX device_place_now ON device_place USING btree (device_id) WHERE (to_at IS NULL);
+CREATE INDEX device_place_space ON device_place USING btree (space_id);
+
+CREATE TABLE device_twin (
+    device_id text NOT NULL,
+    desired_version bigint NOT NULL DEFAULT 0,
+    reported_version bigint NOT NULL DEFAULT 0,
+    reported_at timestamp with time zone,
+    CONSTRAINT device_twin_pkey PRIMARY KEY (device_id),
+    CONSTRAINT device_twin_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(device_id) ON DELETE CASCADE
+);
 
 CREATE TABLE gateway (
     gateway_id text NOT NULL,
@@ -116,6 +218,101 @@ CREATE TABLE latest (
     quality integer NOT NULL,
     CONSTRAINT latest_pkey PRIMARY KEY (series_id)
 ) WITH (fillfactor=50);
+
+CREATE TABLE map_change (
+    version_id integer NOT NULL,
+    code text NOT NULL,
+    before_id integer,
+    after_id integer,
+    before jsonb,
+    after jsonb,
+    CONSTRAINT map_change_pkey PRIMARY KEY (version_id, code),
+    CONSTRAINT map_change_after_id_fkey FOREIGN KEY (after_id) REFERENCES space(space_id),
+    CONSTRAINT map_change_before_id_fkey FOREIGN KEY (before_id) REFERENCES space(space_id),
+    CONSTRAINT map_change_check CHECK (((before_id IS NULL) = (before IS NULL))),
+    CONSTRAINT map_change_check1 CHECK (((after_id IS NULL) = (after IS NULL))),
+    CONSTRAINT map_change_check2 CHECK (((before_id IS NOT NULL) OR (after_id IS NOT NULL))),
+    CONSTRAINT map_change_version_id_fkey FOREIGN KEY (version_id) REFERENCES map_version(version_id)
+);
+CREATE INDEX map_change_code ON map_change USING btree (code, version_id);
+
+CREATE TABLE map_move (
+    version_id integer NOT NULL,
+    node text NOT NULL,
+    node_id text NOT NULL,
+    from_code text,
+    to_code text,
+    how text NOT NULL,
+    note text NOT NULL DEFAULT ''::text,
+    CONSTRAINT map_move_pkey PRIMARY KEY (version_id, node, node_id),
+    CONSTRAINT map_move_how_check CHECK ((how = ANY (ARRAY['within'::text, 'snapped'::text, 'unplaced'::text]))),
+    CONSTRAINT map_move_node_check CHECK ((node = ANY (ARRAY['device'::text, 'gateway'::text]))),
+    CONSTRAINT map_move_version_id_fkey FOREIGN KEY (version_id) REFERENCES map_version(version_id)
+);
+CREATE INDEX map_move_node ON map_move USING btree (node, node_id, version_id);
+
+CREATE TABLE map_proposal (
+    proposal_id integer NOT NULL GENERATED ALWAYS AS IDENTITY,
+    state text NOT NULL DEFAULT 'open'::text,
+    made_at timestamp with time zone NOT NULL DEFAULT now(),
+    made_by text NOT NULL,
+    note text NOT NULL DEFAULT ''::text,
+    file jsonb NOT NULL,
+    partial boolean NOT NULL,
+    within text,
+    against integer,
+    cells jsonb NOT NULL,
+    findings jsonb NOT NULL,
+    diff jsonb NOT NULL,
+    moves jsonb NOT NULL,
+    errors integer NOT NULL,
+    warnings integer NOT NULL,
+    settled_at timestamp with time zone,
+    settled_by text,
+    settled_note text NOT NULL DEFAULT ''::text,
+    version_id integer,
+    replaced_by integer,
+    CONSTRAINT map_proposal_pkey PRIMARY KEY (proposal_id),
+    CONSTRAINT map_proposal_against_fkey FOREIGN KEY (against) REFERENCES map_version(version_id),
+    CONSTRAINT map_proposal_check CHECK (((state = 'open'::text) = (settled_at IS NULL))),
+    CONSTRAINT map_proposal_check1 CHECK (((settled_at IS NULL) = (settled_by IS NULL))),
+    CONSTRAINT map_proposal_check2 CHECK (((state = 'applied'::text) = (version_id IS NOT NULL))),
+    CONSTRAINT map_proposal_check3 CHECK (((state = 'superseded'::text) = (replaced_by IS NOT NULL))),
+    CONSTRAINT map_proposal_check4 CHECK (((state <> 'applied'::text) OR (errors = 0))),
+    CONSTRAINT map_proposal_errors_check CHECK ((errors >= 0)),
+    CONSTRAINT map_proposal_replaced_by_fkey FOREIGN KEY (replaced_by) REFERENCES map_proposal(proposal_id),
+    CONSTRAINT map_proposal_state_check CHECK ((state = ANY (ARRAY['open'::text, 'applied'::text, 'withdrawn'::text, 'superseded'::text]))),
+    CONSTRAINT map_proposal_version_id_fkey FOREIGN KEY (version_id) REFERENCES map_version(version_id),
+    CONSTRAINT map_proposal_version_id_key UNIQUE (version_id),
+    CONSTRAINT map_proposal_warnings_check CHECK ((warnings >= 0))
+);
+CREATE INDEX map_proposal_open ON map_proposal USING btree (proposal_id) WHERE (state = 'open'::text);
+
+CREATE TABLE map_version (
+    version_id integer NOT NULL,
+    applied_at timestamp with time zone NOT NULL,
+    applied_by text NOT NULL,
+    source text NOT NULL,
+    undoes integer,
+    note text NOT NULL DEFAULT ''::text,
+    CONSTRAINT map_version_pkey PRIMARY KEY (version_id),
+    CONSTRAINT map_version_check CHECK (((source = 'rollback'::text) = (undoes IS NOT NULL))),
+    CONSTRAINT map_version_source_check CHECK ((source = ANY (ARRAY['proposal'::text, 'rollback'::text, 'district load'::text, 'before versions'::text]))),
+    CONSTRAINT map_version_undoes_fkey FOREIGN KEY (undoes) REFERENCES map_version(version_id),
+    CONSTRAINT map_version_version_id_check CHECK ((version_id > 0))
+);
+
+CREATE TABLE network_node (
+    set_id integer NOT NULL,
+    node_id text NOT NULL,
+    sort text NOT NULL,
+    name text NOT NULL,
+    lon double precision NOT NULL,
+    lat double precision NOT NULL,
+    CONSTRAINT network_node_pkey PRIMARY KEY (set_id, node_id),
+    CONSTRAINT network_node_set_id_fkey FOREIGN KEY (set_id) REFERENCES relation_set(set_id) ON DELETE CASCADE
+);
+CREATE INDEX network_node_id ON network_node USING btree (node_id);
 
 CREATE TABLE notify_channel (
     channel text NOT NULL,
@@ -166,6 +363,33 @@ CREATE TABLE rejected (
 CREATE INDEX rejected_open ON rejected USING btree (reason, rejected_id) WHERE (resolved_at IS NULL);
 CREATE INDEX rejected_open_device ON rejected USING btree (device, rejected_id) WHERE (resolved_at IS NULL);
 CREATE INDEX rejected_when ON rejected USING btree (received_at);
+
+CREATE TABLE relation (
+    set_id integer NOT NULL,
+    upstream text NOT NULL,
+    downstream text NOT NULL,
+    name text NOT NULL DEFAULT ''::text,
+    CONSTRAINT relation_pkey PRIMARY KEY (set_id, upstream, downstream),
+    CONSTRAINT relation_check CHECK ((downstream <> upstream)),
+    CONSTRAINT relation_set_id_fkey FOREIGN KEY (set_id) REFERENCES relation_set(set_id) ON DELETE CASCADE
+);
+CREATE INDEX relation_downstream ON relation USING btree (downstream);
+CREATE INDEX relation_upstream ON relation USING btree (upstream);
+
+CREATE TABLE relation_set (
+    set_id integer NOT NULL GENERATED ALWAYS AS IDENTITY,
+    name text NOT NULL,
+    kind text NOT NULL,
+    source text NOT NULL,
+    by text NOT NULL,
+    valid_from timestamp with time zone NOT NULL DEFAULT now(),
+    valid_to timestamp with time zone,
+    CONSTRAINT relation_set_pkey PRIMARY KEY (set_id),
+    CONSTRAINT relation_set_check CHECK ((valid_to >= valid_from)),
+    CONSTRAINT relation_set_kind_check CHECK ((kind = ANY (ARRAY['power'::text, 'drainage'::text]))),
+    CONSTRAINT relation_set_name_check CHECK ((name ~ '^[a-z0-9][a-z0-9._-]{0,63}$'::text))
+);
+CREATE UNIQUE INDEX relation_set_now ON relation_set USING btree (name) WHERE (valid_to IS NULL);
 
 CREATE TABLE rollup_1d (
     bucket timestamp with time zone NOT NULL,
@@ -264,6 +488,7 @@ CREATE TABLE space (
     source text NOT NULL,
     valid_from timestamp with time zone NOT NULL DEFAULT now(),
     valid_to timestamp with time zone,
+    frame text NOT NULL DEFAULT 'EPSG:4490'::text,
     CONSTRAINT space_pkey PRIMARY KEY (space_id),
     CONSTRAINT space_check CHECK (((kind = 'district'::text) = (parent_id IS NULL))),
     CONSTRAINT space_kind_check CHECK ((kind = ANY (ARRAY['district'::text, 'street'::text, 'community'::text, 'grid'::text, 'block'::text, 'building'::text]))),
@@ -277,6 +502,51 @@ CREATE TABLE store_fact (
     value text NOT NULL,
     CONSTRAINT store_fact_pkey PRIMARY KEY (key)
 );
+
+CREATE TABLE surface (
+    surface_id text NOT NULL,
+    name text NOT NULL,
+    space_id integer NOT NULL,
+    surveyed_at timestamp with time zone NOT NULL,
+    kind text NOT NULL,
+    frame text NOT NULL,
+    height_datum text NOT NULL,
+    source text NOT NULL,
+    file_name text NOT NULL,
+    file_sha256 text NOT NULL,
+    points_format smallint NOT NULL,
+    points bytea NOT NULL,
+    point_count integer NOT NULL,
+    row_count integer,
+    column_count integer,
+    facet_count integer NOT NULL,
+    area_m2 double precision NOT NULL,
+    west double precision NOT NULL,
+    south double precision NOT NULL,
+    east double precision NOT NULL,
+    north double precision NOT NULL,
+    lowest_m double precision NOT NULL,
+    highest_m double precision NOT NULL,
+    report jsonb NOT NULL,
+    imported_at timestamp with time zone NOT NULL DEFAULT now(),
+    imported_by text NOT NULL,
+    CONSTRAINT surface_pkey PRIMARY KEY (surface_id),
+    CONSTRAINT surface_area_m2_check CHECK ((area_m2 > (0)::double precision)),
+    CONSTRAINT surface_check CHECK (((west <= east) AND (south <= north) AND (lowest_m <= highest_m))),
+    CONSTRAINT surface_check1 CHECK (((kind = 'dem'::text) = ((row_count IS NOT NULL) AND (column_count IS NOT NULL)))),
+    CONSTRAINT surface_check2 CHECK (((kind = 'points'::text) OR ((row_count * column_count) = point_count))),
+    CONSTRAINT surface_column_count_check CHECK ((column_count >= 2)),
+    CONSTRAINT surface_facet_count_check CHECK ((facet_count >= 1)),
+    CONSTRAINT surface_file_sha256_check CHECK ((file_sha256 ~ '^[0-9a-f]{64}$'::text)),
+    CONSTRAINT surface_kind_check CHECK ((kind = ANY (ARRAY['dem'::text, 'points'::text]))),
+    CONSTRAINT surface_name_check CHECK ((name <> ''::text)),
+    CONSTRAINT surface_point_count_check CHECK ((point_count >= 3)),
+    CONSTRAINT surface_points_format_check CHECK ((points_format = 1)),
+    CONSTRAINT surface_row_count_check CHECK ((row_count >= 2)),
+    CONSTRAINT surface_space_id_fkey FOREIGN KEY (space_id) REFERENCES space(space_id),
+    CONSTRAINT surface_surface_id_check CHECK ((surface_id ~ '^[a-z0-9][a-z0-9._-]{0,63}$'::text))
+);
+CREATE INDEX surface_space ON surface USING btree (space_id, surveyed_at DESC);
 
 CREATE TABLE tally (
     worker_id text NOT NULL,
@@ -469,6 +739,81 @@ UNION ALL
            FROM rollup_level
           WHERE rollup_level.level = '1m'::text))
   GROUP BY reading.series_id, (time_bucket('00:01:00'::interval, reading.observed_at));
+
+CREATE OR REPLACE FUNCTION keep_device_changes()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET enable_nestloop TO 'off'
+AS $function$
+BEGIN
+    WITH changed AS (
+        SELECT n.*
+          FROM new_rows n JOIN old_rows o USING (device_id)
+         WHERE (n.lon, n.lat, n.height_m, n.space_id, n.gateway_id, n.placed_how, n.placed_note)
+               IS DISTINCT FROM
+               (o.lon, o.lat, o.height_m, o.space_id, o.gateway_id, o.placed_how, o.placed_note)
+    ), amended AS (
+        UPDATE device_place p
+           SET lon = c.lon, lat = c.lat, height_m = c.height_m, space_id = c.space_id,
+               gateway_id = c.gateway_id, placed_how = c.placed_how, placed_note = c.placed_note
+          FROM changed c
+         WHERE p.device_id = c.device_id AND p.to_at IS NULL AND p.recorded_at = now()
+    ), ended AS (
+        UPDATE device_place p
+           SET to_at = greatest(now(), p.from_at + interval '1 microsecond')
+          FROM changed c
+         WHERE p.device_id = c.device_id AND p.to_at IS NULL AND p.recorded_at <> now()
+     RETURNING p.device_id, p.to_at
+    )
+    INSERT INTO device_place (device_id, lon, lat, height_m, space_id, gateway_id, placed_how,
+                              placed_note, from_at, reason, by)
+    SELECT c.device_id, c.lon, c.lat, c.height_m, c.space_id, c.gateway_id, c.placed_how,
+           c.placed_note, e.to_at, coalesce(current_setting('blocktwin.reason', true), ''),
+           coalesce(current_setting('blocktwin.by', true), '')
+      FROM changed c JOIN ended e USING (device_id);
+
+    UPDATE device_installation i
+       SET from_at = time_said(n.attributes ->> 'installed_at')
+      FROM new_rows n JOIN old_rows o USING (device_id)
+     WHERE i.device_id = n.device_id AND i.from_at IS NULL
+       AND n.attributes ? 'installed_at'
+       AND n.attributes -> 'installed_at' IS DISTINCT FROM o.attributes -> 'installed_at'
+       AND (i.to_at IS NULL OR i.to_at > time_said(n.attributes ->> 'installed_at'));
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION keep_new_devices()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    INSERT INTO device_place (device_id, lon, lat, height_m, space_id, gateway_id, placed_how,
+                              placed_note, reason, by)
+    SELECT device_id, lon, lat, height_m, space_id, gateway_id, placed_how, placed_note,
+           coalesce(current_setting('blocktwin.reason', true), ''),
+           coalesce(current_setting('blocktwin.by', true), '')
+      FROM new_rows;
+    INSERT INTO device_installation (device_id, serial, vendor, model, from_at)
+    SELECT device_id, coalesce(attributes ->> 'serial', ''), coalesce(attributes ->> 'vendor', ''),
+           coalesce(attributes ->> 'model', ''),
+           CASE WHEN attributes ? 'installed_at' THEN time_said(attributes ->> 'installed_at') END
+      FROM new_rows;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION time_said(said text)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+BEGIN
+    IF said !~ '^\d{4}-\d{2}-\d{2}' THEN
+        RETURN NULL;
+    END IF;
+    RETURN said::timestamptz;
+EXCEPTION WHEN data_exception THEN
+    RETURN NULL;
+END $function$;
 
 -- hypertable reading: chunks by observed_at, 1 day
 

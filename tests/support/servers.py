@@ -22,7 +22,7 @@ from dev.servers import PrivateMosquitto, PrivatePostgres
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-BROKER_USERS = ("ingest", "gw-a", "gw-b", *(f"gw-{n:02}" for n in range(1, 13)))
+BROKER_USERS = ("ingest", "sta-http", "gw-a", "gw-b", *(f"gw-{n:02}" for n in range(1, 13)))
 TEMPLATE = "migrated"
 _STOP_S = 15.0
 

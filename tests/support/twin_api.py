@@ -64,6 +64,8 @@ class Api:
     live: Live
     operator: httpx2.AsyncClient
     viewer: httpx2.AsyncClient
+    gis: httpx2.AsyncClient
+    admin: httpx2.AsyncClient
     stranger: httpx2.AsyncClient
 
     async def get(self, path: str, **query: Any) -> Any:
@@ -88,8 +90,16 @@ async def running_api(dsn: str, folder: Path, **settings: Any) -> AsyncIterator[
             following = tasks.create_task(live.run(), name="live")
             await eventually(lambda: live.ready and live.status is not None)
             async with _clients(app, [*(f"Bearer {tokens[role]}" for role in Role), ""]) as clients:
-                viewer, operator, stranger = clients
-                yield Api(app=app, live=live, operator=operator, viewer=viewer, stranger=stranger)
+                viewer, operator, gis, admin, stranger = clients
+                yield Api(
+                    app=app,
+                    live=live,
+                    operator=operator,
+                    viewer=viewer,
+                    gis=gis,
+                    admin=admin,
+                    stranger=stranger,
+                )
             following.cancel()
 
 

@@ -91,7 +91,7 @@ class Cache:
         self._at_once = asyncio.Semaphore(at_once)
 
     async def get(self, key: Hashable, make: Callable[[], Awaitable[Any]]) -> Encoded:
-        """Return the answer for ``key``, made at most once at a time."""
+        """Return the answer for ``key``, made at most once at a time; ``make`` may encode it."""
         if (known := self._kept.get(key)) is not None:
             self._kept.move_to_end(key)
             return known
@@ -99,7 +99,8 @@ class Cache:
         lock = self._making.setdefault(key, asyncio.Lock())
         async with lock, self._at_once:
             if (known := self._kept.get(key)) is None:
-                known = await asyncio.to_thread(encode, await make())
+                made = await make()
+                known = made if isinstance(made, Encoded) else await asyncio.to_thread(encode, made)
                 self._kept[key] = known
                 while len(self._kept) > self._entries:
                     self._kept.popitem(last=False)

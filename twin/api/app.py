@@ -19,14 +19,21 @@ from core.version import version
 from twin.api import (
     page,
     problems,
+    routes_addresses,
     routes_alarms,
     routes_devices,
     routes_events,
+    routes_features,
     routes_health,
+    routes_maps,
     routes_readings,
+    routes_relations,
+    routes_scenes,
+    routes_sensorthings,
     routes_session,
     routes_spaces,
     routes_state,
+    routes_twins,
 )
 from twin.api.answers import SMALLEST_GZIP, Cache, json_reply
 from twin.api.bounds import BodyLimit, SecurityHeaders
@@ -38,7 +45,17 @@ from twin.api.reads import Conn
 from twin.api.runtime import Runtime
 from twin.api.words import Problem
 from twin.config import ApiConfig
+from twin.kinds import BUILT_IN, Kinds
 from twin.operators import Roster
+
+FILE_PATHS = (
+    "/api/v1/maps/inspect",
+    "/api/v1/maps/proposals",
+    "/api/v1/addresses/import",
+    "/api/v1/relations/import",
+    "/api/v1/surfaces",
+)
+"""Where a body may be a file."""
 
 CACHED_ANSWERS = 16
 FLEETING_ANSWERS = 8
@@ -55,6 +72,7 @@ def create_app(
     database: DatabaseConfig,
     *,
     clock: Callable[[], float] = time.time,
+    kinds: Kinds = BUILT_IN,
 ) -> FastAPI:
     """Make the app; whoever serves it also runs ``app.state.runtime.live.run()``.
 
@@ -80,7 +98,9 @@ def create_app(
             Middleware(SecurityHeaders),
             Middleware(Counting, metrics=metrics),
             Middleware(Guard, gatekeeper=gatekeeper, is_page=page.is_page),
-            Middleware(BodyLimit, limit=cfg.request_bytes),
+            Middleware(
+                BodyLimit, limit=cfg.request_bytes, files=FILE_PATHS, file_limit=cfg.file_bytes
+            ),
             Middleware(GZipMiddleware, minimum_size=SMALLEST_GZIP, compresslevel=4),
         ],
     )
@@ -96,6 +116,7 @@ def create_app(
         metrics=metrics,
         actions=asyncio.Semaphore(ACTIONS_AT_ONCE),
         looking_back=asyncio.Semaphore(PASTS_AT_ONCE),
+        kinds=kinds,
     )
     problems.install(app)
     _install_routes(app)
@@ -112,6 +133,13 @@ def _install_routes(app: FastAPI) -> None:
         routes_alarms,
         routes_state,
         routes_events,
+        routes_maps,
+        routes_addresses,
+        routes_twins,
+        routes_relations,
+        routes_scenes,
+        routes_features,
+        routes_sensorthings,
     ):
         app.include_router(routes.router)
 

@@ -39,38 +39,49 @@ class SecurityHeaders:
 
 
 class BodyLimit:
-    """ASGI middleware: refuse a body that is too large, announced or not."""
+    """ASGI middleware: refuse a body that is too large, announced or not.
 
-    def __init__(self, app: ASGIApp, *, limit: int) -> None:
+    Args:
+        limit: bytes of a body.
+        files: prefixes of the paths that take files, and ``file_limit``, the bytes of one.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, limit: int, files: tuple[str, ...], file_limit: int
+    ) -> None:
         self._app = app
         self._limit = limit
+        self._files = files
+        self._file_limit = file_limit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Read the body of a request that has one, up to the limit, and pass it on whole."""
         if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}:
             await self._app(scope, receive, send)
             return
+        limit = self._file_limit if scope["path"].startswith(self._files) else self._limit
         announced = Headers(scope=scope).get("content-length", "0")
-        too_large = announced.isdecimal() and int(announced) > self._limit
-        body = None if too_large else await self._read(receive)
+        too_large = announced.isdecimal() and int(announced) > limit
+        body = None if too_large else await self._read(receive, limit)
         if body is None:
-            detail = f"the body is larger than {self._limit} bytes"
+            detail = f"the body is larger than {limit} bytes"
             await problem(413, detail, headers={"Connection": "close"})(scope, receive, send)
             return
         await self._app(scope, _replayed(body, receive), send)
 
-    async def _read(self, receive: Receive) -> bytes | None:
-        body = b""
+    async def _read(self, receive: Receive, limit: int) -> bytes | None:
+        parts, size = [], 0
         more = True
         while more:
             message = await receive()
             if message["type"] != "http.request":
-                return body
-            body += message.get("body", b"")
-            if len(body) > self._limit:
+                break
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            if size > limit:
                 return None
             more = message.get("more_body", False)
-        return body
+        return b"".join(parts)
 
 
 def _replayed(body: bytes, receive: Receive) -> Receive:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from base64 import b64decode
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,15 @@ OPEN_PATHS = frozenset({"/", "/livez", "/readyz", "/healthz", "/version", "/metr
 """Paths that need no operator; /metrics sees to it itself that only loopback asks."""
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_DUTY = frozenset({Role.OPERATOR, Role.ADMIN})
+_MAPS = frozenset({Role.GIS, Role.ADMIN})
+_DUTIES = (
+    ("/api/v1/maps", _MAPS),
+    ("/api/v1/addresses", _MAPS),
+    ("/api/v1/relations", _MAPS),
+    ("/api/v1/surfaces", _MAPS),
+    ("/api/v1/devices", _DUTY | _MAPS),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +86,7 @@ class Gatekeeper:
         """Return who the headers belong to, None if nobody."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
         if scheme:
-            operator = match(self._operators(), token) if scheme.lower() == "bearer" else None
+            operator = self._by_token(scheme.lower(), token)
             return _identity(operator, None) if operator is not None else None
         return self._by_session(_cookie(headers.get("cookie", "")))
 
@@ -85,6 +95,19 @@ class Gatekeeper:
         if identity.session is not None:
             return self._by_session(identity.session) is not None
         return any(o.token_sha256 == identity.token_sha256 for o in self._operators())
+
+    def _by_token(self, scheme: str, token: str) -> Operator | None:
+        """Whose token it is; map programs send it as the password of HTTP Basic (RFC 7617)."""
+        if scheme == "bearer":
+            return match(self._operators(), token)
+        if scheme != "basic":
+            return None
+        try:
+            name, _, password = b64decode(token, validate=True).decode().partition(":")
+        except ValueError:
+            return None
+        operator = match(self._operators(), password)
+        return operator if operator is not None and operator.name == name else None
 
     def _by_session(self, session: str) -> Identity | None:
         # A plain look-up: the secret has 256 random bits, and a hash table's timing does not
@@ -147,15 +170,27 @@ def _refusal(identity: Identity | None, path: str, method: str, headers: Headers
         return problem(
             401,
             "log in with a token: POST /api/v1/session, or Authorization: Bearer",
-            headers={"WWW-Authenticate": 'Bearer realm="blocktwin"'},
+            headers={"WWW-Authenticate": _challenge(path)},
         )
     if method in _SAFE:
         return None
     if identity.session is not None and headers.get(CSRF_HEADER) != "1":
         return problem(403, "a change made with the session cookie needs the header X-Blocktwin: 1")
-    if identity.role is not Role.OPERATOR and path != SESSION_PATH:
-        return problem(403, f"{identity.name} is a {identity.role} and may look but not act")
+    if path != SESSION_PATH and identity.role not in _who_may(path):
+        return problem(403, f"{identity.name} is a {identity.role} and may not do this")
     return None
+
+
+def _challenge(path: str) -> str:
+    """What to say to whom is not known; a browser would open a window of its own for Basic."""
+    bearer = 'Bearer realm="blocktwin"'
+    return f'{bearer}, Basic realm="blocktwin"' if path.startswith(("/ogc/", "/sta/")) else bearer
+
+
+def _who_may(path: str) -> frozenset[Role]:
+    """The roles that may change what lies at a path; one that is not listed is for operators."""
+    found = (roles for prefix, roles in _DUTIES if path.startswith(prefix))
+    return next(found, _DUTY)
 
 
 def _identity(operator: Operator, session: str | None) -> Identity:

@@ -8,15 +8,19 @@ from typing import Any
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from twin.api import reads
+from twin.api import reads, why
 from twin.api.answers import GEOJSON, GeoJson, json_reply, reply
 from twin.api.problems import Refused
+from twin.api.reads import AlarmQuery
 from twin.api.runtime import Runtime, of
 from twin.api.shapes import SpaceCode, SpaceFilter, SpaceKinds, refusals
 from twin.api.words import SpaceCollection, SpaceDetail
+from twin.api.words_spaces import Reasons
 from twin.state import State
 
 router = APIRouter(prefix="/api/v1", tags=["spaces"])
+
+REASONS = 50
 
 
 @router.get(
@@ -46,6 +50,24 @@ async def space(request: Request, code: SpaceCode) -> Response:
     if not found:
         raise Refused(404, f"there is no space {code!r}")
     return json_reply(reads.space_detail(found[0], runtime.live.current().topology))
+
+
+@router.get(
+    "/spaces/{code}/reasons", response_model=Reasons, responses=refusals(401, 404, 422, 503)
+)
+async def reasons(request: Request, code: SpaceCode) -> Response:
+    """Say why a space has its severity and freshness, down to the alarms and the devices."""
+    runtime = of(request)
+    state = runtime.live.current()
+    index = inside(state, code)
+    worst = state.alarms_inside(index)[:REASONS]
+    query = AlarmQuery(ids=[alarm.alarm_id for alarm in worst], open=True)
+    async with runtime.connection() as conn:
+        found = await reads.alarms(conn, query) if worst else []
+    words = {row["alarm_id"]: reads.alarm_word(row, state.topology) for row in found}
+    # An alarm that closed since the state was looked at is no reason any more.
+    alarms = [words[alarm.alarm_id] for alarm in worst if alarm.alarm_id in words]
+    return json_reply(why.reasons(state, index, alarms))
 
 
 def inside(state: State, within: str | None) -> int:

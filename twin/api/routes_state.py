@@ -77,6 +77,8 @@ async def _past(
                 "gateways": then.gateways,
                 "level": then.level,
                 "values": values,
+                "places": then.places,
+                "absent": then.absent,
             }
         )
 

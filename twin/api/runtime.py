@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 from psycopg_pool import AsyncConnectionPool
@@ -17,6 +17,12 @@ from twin.api.live import Live
 from twin.api.metrics import Metrics
 from twin.api.reads import Conn
 from twin.config import ApiConfig
+from twin.features.outlines import Outlines
+from twin.kinds import BUILT_IN, Kinds
+from twin.relations.reads import Graphs
+
+MAPS_AT_ONCE = 2
+"""A file of the largest size takes several times its size in memory while it is judged."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +35,9 @@ class Runtime:
         database: for the alarm actions, which run synchronously on connections of their own.
         actions: how many of them may run at once.
         looking_back: how many states of the past may be made at once.
+        outlines: collection of spaces -> (version of the registry, the outlines as of it).
+        imports: how many map files may be read and judged at once.
+        graphs: networks walked lately; ``kinds``: what may be said of each kind of device.
     """
 
     cfg: ApiConfig
@@ -42,6 +51,10 @@ class Runtime:
     metrics: Metrics
     actions: asyncio.Semaphore
     looking_back: asyncio.Semaphore
+    outlines: dict[str, tuple[int, Outlines]] = field(default_factory=dict)
+    imports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAPS_AT_ONCE))
+    graphs: Graphs = field(default_factory=Graphs)
+    kinds: Kinds = BUILT_IN
 
     def connection(self) -> AbstractAsyncContextManager[Conn]:
         """Return a database connection for one request.

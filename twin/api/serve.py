@@ -10,11 +10,14 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from core.config import DatabaseConfig
+from core.config import DatabaseConfig, MqttConfig
 from core.db import migrate, pool
 from twin.api.app import create_app
 from twin.api.runtime import Runtime
 from twin.config import ApiConfig
+from twin.kinds import BUILT_IN, Kinds
+from twin.sensorthings.config import SensorThingsConfig
+from twin.sensorthings.gateway import Gateway
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +37,16 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def run(cfg: ApiConfig, database: DatabaseConfig) -> None:
+async def run(
+    cfg: ApiConfig,
+    database: DatabaseConfig,
+    kinds: Kinds = BUILT_IN,
+    *,
+    create: tuple[SensorThingsConfig, MqttConfig] | None = None,
+) -> None:
     """Serve until SIGTERM or SIGINT; streams end at once, other requests within ``shutdown_s``.
+
+    ``create`` says whether and how SensorThings clients may create.
 
     Raises:
         DatabaseAway: there is no database at the start.
@@ -43,7 +54,7 @@ async def run(cfg: ApiConfig, database: DatabaseConfig) -> None:
     """
     await asyncio.to_thread(_require_current, database)
     async with pool.open_pool(database, "blocktwin serve") as open_pool:
-        app = create_app(cfg, open_pool, database)
+        app = create_app(cfg, open_pool, database, kinds=kinds)
         runtime: Runtime = app.state.runtime
         server = _Server(
             uvicorn.Config(
@@ -59,12 +70,18 @@ async def run(cfg: ApiConfig, database: DatabaseConfig) -> None:
                 timeout_graceful_shutdown=cfg.shutdown_s,
             )
         )
+        gateway = Gateway(*create) if create is not None and create[0].create else None
+        app.state.sensorthings = gateway
         async with asyncio.TaskGroup() as tasks:
+            if gateway is not None:
+                tasks.create_task(gateway.run(), name="sensorthings gateway")
             live = tasks.create_task(runtime.live.run(), name="twin live")
             _stop_on_signal(server, runtime)
             serving = tasks.create_task(_serve(server, runtime), name="http server")
             await serving
             live.cancel()
+            if gateway is not None:
+                gateway.finish()
     log.info("stopped")
 
 

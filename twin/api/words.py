@@ -391,7 +391,7 @@ class GatewayState(Word):
 class StateBody(Word):
     """The district; devices: id -> [0 never | 1 fresh | 2 stale, worst severity 0 to 4].
 
-    `level` and `values` are there only for a time in the past.
+    `level`, `values`, `places` and `absent` are there only for a time in the past.
     """
 
     at: datetime
@@ -402,6 +402,13 @@ class StateBody(Word):
     gateways: list[GatewayState]
     level: Annotated[Level | None, Field(description="what the values were read from")] = None
     values: Values | None = None
+    places: Annotated[
+        dict[str, tuple[float, float]] | None,
+        Field(description="lon, lat then of the devices that stand elsewhere now"),
+    ] = None
+    absent: Annotated[
+        list[str] | None, Field(description="devices that were not yet installed")
+    ] = None
 
 
 class Tally(Word):

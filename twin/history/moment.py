@@ -2,13 +2,15 @@
 
 Values are what is known *today* of the moment: a reading that came late counts at the time it was
 observed. Alarms are what the desk knew *then*: detected by the moment and not yet closed, with the
-severity and state of their last event. Devices and series are those registered now; of the grid's
-outlines the versions of then.
+severity and state of their last event. Devices are those installed then, where they stood then; of
+the grid's outlines it is the versions of then. Series are those registered now: nothing of one that
+came later was observed by then.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -46,6 +48,8 @@ class Moment:
         values: columns as of ``latest.latest``, without ``r``; of a rollup ``t`` is the end of its
             row and ``q`` 0.
         gateways: as registered now; whether they were online is not kept.
+        places: device id -> (longitude, latitude) then, of those that stand elsewhere now.
+        absent: ids of the devices that were not yet installed.
     """
 
     at: datetime
@@ -54,12 +58,21 @@ class Moment:
     state: State
     values: Columns
     gateways: list[Row]
+    places: dict[str, tuple[float, float]]
+    absent: list[str]
 
 
-async def topology(conn: Conn, at: datetime | None = None) -> Topology:
-    """Read the spaces in force at a time (None: now), the devices and the series."""
+async def topology(conn: Conn, at: datetime | None = None, absent: Sequence[str] = ()) -> Topology:
+    """Read the spaces in force at a time (None: now), the devices there and the series.
+
+    Args:
+        absent: devices that were not installed then.
+    """
     spaces = await _rows(conn, "spaces", at=at)
-    devices = await _rows(conn, "devices")
+    if at is None:
+        devices = await _rows(conn, "devices")
+    else:
+        devices = await _rows(conn, "devices_then", at=at, absent=list(absent))
     series = await (await conn.execute(SQL["series"])).fetchall()
     return Topology(
         [SpaceRow(**(row | {"kind": SpaceKind(row["kind"])})) for row in spaces],
@@ -76,10 +89,15 @@ async def moment(
     Args:
         at: aware; nothing observed later counts.
         stale_intervals: a device was fresh within this many of its intervals.
-        now: the topology of now when the caller has it; it serves unless the grid was redrawn.
+        now: the topology of now when the caller has it; it serves unless the grid was redrawn or
+            devices came since.
     """
-    if now is None or await _scalar(conn, "redrawn", at=at):
-        now = await topology(conn, at)
+    moved = await _rows(conn, "moved", at=at)
+    absent = [row["device_id"] for row in await _rows(conn, "absent", at=at)]
+    if now is None or absent or await _scalar(conn, "redrawn", at=at):
+        now = await topology(conn, at, absent)
+    elif moved:
+        now = now.with_places({row["device_id"]: row["space_id"] for row in moved})
     names = await catalog(conn)
     level, packed = await _values(conn, at, now)
     alarms = [open_alarm(row) for row in await _rows(conn, "alarms", at=at)]
@@ -102,6 +120,8 @@ async def moment(
             state=state,
             values=columns(names, packed),
             gateways=[row | {"online": None, "at": None} for row in gateways],
+            places={r["device_id"]: (r["lon"], r["lat"]) for r in moved if r["elsewhere"]},
+            absent=absent,
         )
 
     return await asyncio.to_thread(fold)

@@ -10,6 +10,32 @@ SELECT space_id, code, kind, name, name_en, parent_id,
                  AND (valid_to IS NULL OR valid_to > %(at)s) END AS in_force
   FROM space ORDER BY space_id;
 
+-- name: devices_then
+-- Those installed then, in the space of then. Without a date of installation a device counts as
+-- always there, and its first known place as where it was before.
+SELECT d.device_id, d.interval_s, p.space_id
+  FROM device d
+  JOIN device_place p ON p.device_id = d.device_id
+       AND (p.from_at IS NULL OR p.from_at <= %(at)s)
+       AND (p.to_at IS NULL OR p.to_at > %(at)s)
+ WHERE d.device_id <> ALL(%(absent)s)
+ ORDER BY d.device_id;
+
+-- name: moved
+-- Devices whose place was another then, and whether that was another position.
+SELECT p.device_id, p.space_id, p.lon, p.lat, (p.lon, p.lat) <> (d.lon, d.lat) AS elsewhere
+  FROM device_place p JOIN device d USING (device_id)
+ WHERE p.to_at > %(at)s::timestamptz AND (p.from_at IS NULL OR p.from_at <= %(at)s);
+
+-- name: absent
+-- Devices whose first instrument came later; few have a date, and those are in an index.
+SELECT i.device_id FROM device_installation i
+ WHERE i.from_at > %(at)s::timestamptz
+   AND NOT EXISTS (SELECT FROM device_installation earlier
+                    WHERE earlier.device_id = i.device_id
+                      AND (earlier.from_at IS NULL OR earlier.from_at <= %(at)s))
+ ORDER BY 1;
+
 -- name: redrawn
 -- Whether the grid of then had an outline that was replaced or ended since.
 SELECT EXISTS (SELECT FROM space WHERE valid_to > %(at)s::timestamptz);

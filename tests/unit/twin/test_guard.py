@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,21 @@ def test_another_header_is_nobody_even_beside_a_good_cookie(
     session = log_in(gate, add(path, "lin", Role.OPERATOR))
     headers = Headers({"authorization": header, "cookie": f"{COOKIE}={session}"})
     assert gate.identify(headers) is None
+
+
+def test_a_token_is_also_the_password_of_its_name(gate: Gatekeeper, path: Path) -> None:
+    token = add(path, "qgis", Role.VIEWER)
+
+    def basic(text: bytes) -> Identity | None:
+        word = base64.b64encode(text).decode()
+        return gate.identify(Headers({"authorization": f"Basic {word}"}))
+
+    who = basic(b"qgis:" + token.encode())
+    assert who is not None
+    assert (who.name, who.session) == ("qgis", None)
+    for wrong in (b"other:" + token.encode(), b"qgis:", b"qgis", b"\xff\xfe", token.encode()):
+        assert basic(wrong) is None
+    assert gate.identify(Headers({"authorization": "Basic not*base64"})) is None
 
 
 def test_a_session_lasts_its_time(gate: Gatekeeper, path: Path, clock: Clock) -> None:

@@ -213,3 +213,33 @@ def test_small_steps_agree_with_counting_anew(steps: list[OpenAlarm | int]) -> N
     for device in DEVICES:
         here = [a for a in kept.values() if a.device_id == device]
         assert now.device(device)[1] == max((int(a.severity) for a in here), default=0)
+
+
+def test_the_alarms_of_a_space_come_worst_first_and_unseen_before_seen() -> None:
+    now = state()
+    now.put(alarm(1, severity=Severity.BLUE, space_id=5, device_id="d5"))
+    now.put(alarm(2, severity=Severity.RED, state=AlarmState.ACKNOWLEDGED))
+    now.put(alarm(3, severity=Severity.RED))
+    now.put(alarm(4, severity=Severity.RED, space_id=6, device_id="d6"))
+    now.put(alarm(5, severity=Severity.RED, space_id=None, device_id=None))
+    street = now.topology.index("s2")
+    assert street is not None
+    assert [found.alarm_id for found in now.alarms_inside(street)] == ["a3", "a2", "a1"]
+    assert len(now.alarms_inside(0)) == 5
+
+
+def test_the_silent_devices_of_a_space_come_longest_first() -> None:
+    now = state()
+    # d4, e4 and d5 reported; d6 lies in another street; the rest never did.
+    see(now, {1: 50.0, 2: 40.0, 3: 100.0, 4: 10.0}, 110.0)
+    street = now.topology.index("s2")
+    assert street is not None
+    assert now.silent_inside(street) == [("e4", 40 * SECOND), ("d4", 50 * SECOND)]
+    assert [device for device, _ in now.silent_inside(0)] == ["d6", "e4", "d4"]
+
+
+def test_the_children_of_a_space_are_those_right_inside() -> None:
+    known = topology()
+    district = known.index("s1")
+    assert district is not None
+    assert [known.spaces[i - 1].code for i in known.children(district)] == ["s2", "s3"]

@@ -1,0 +1,41 @@
+"""What surrounds an answer: the bound on a body, announced or not, for files and for the rest."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from twin.api.bounds import BodyLimit
+
+
+async def _length(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(str(len(await request.body())))
+
+
+@pytest.fixture
+def client() -> TestClient:
+    routes = [Route(path, _length, methods=["POST"]) for path in ("/plain", "/files/one")]
+    bound = Middleware(BodyLimit, limit=10, files=("/files",), file_limit=100)
+    return TestClient(Starlette(routes=routes, middleware=[bound]))
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "status"),
+    [("/plain", 10, 200), ("/plain", 11, 413), ("/files/one", 100, 200), ("/files/one", 101, 413)],
+)
+def test_a_file_may_be_larger_than_another_body(
+    client: TestClient, path: str, size: int, status: int
+) -> None:
+    announced = client.post(path, content=b"x" * size)
+    assert announced.status_code == status
+    streamed = client.post(path, content=(b"x" for _ in range(size)))
+    assert streamed.status_code == status
+    if status == 200:
+        assert announced.text == streamed.text == str(size)
+    else:
+        assert streamed.json()["detail"].startswith("the body is larger than")

@@ -1,0 +1,1 @@
+"""The unified address service of a district."""

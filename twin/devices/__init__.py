@@ -1,0 +1,1 @@
+"""The twin of each device: attributes, kinds, moves and replacements."""

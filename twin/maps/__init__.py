@@ -1,0 +1,1 @@
+"""Block maps in the store: proposals, versions, placement."""

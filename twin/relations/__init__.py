@@ -1,0 +1,1 @@
+"""What feeds, powers and drains what."""

@@ -1,0 +1,1 @@
+"""Blocks and slopes in three dimensions, out of the store."""
