@@ -96,7 +96,7 @@ class Stack:
 
     Attributes:
         url: the page's address, without a token.
-        tokens: by operator name: ``duty`` may act, ``guest`` may look.
+        tokens: by operator name: ``duty`` may act, ``guest`` may look, ``staff`` may change maps.
     """
 
     url: str
@@ -148,7 +148,11 @@ def stack(
     """Worker, API and an agent at ``gw-a`` over a small district, ready."""
     load_district(conn, small_district())
     file = tmp_path / "operators.toml"
-    roles = {"duty": operators.Role.OPERATOR, "guest": operators.Role.VIEWER}
+    roles = {
+        "duty": operators.Role.OPERATOR,
+        "guest": operators.Role.VIEWER,
+        "staff": operators.Role.GIS,
+    }
     tokens = {name: operators.add(file, name, role) for name, role in roles.items()}
     health, port = places.free_port(), places.free_port()
     rules = tmp_path / "rules"

@@ -5,48 +5,15 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import Desk, Stack
+from tests.browser.desk import SECONDS, device_of, enter, raise_fire, row_of
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
-SECONDS = 1000
-"""Playwright counts in milliseconds."""
-
 PHONE = pytest.mark.parametrize("desk", [(390, 844)], indirect=True)
-
-
-def device_of(stack: Stack, kind: str) -> tuple[str, str]:
-    """Id and name of a device of a kind behind the gateway that the agent plays."""
-    row = stack.conn.execute(
-        "SELECT device_id, name FROM device WHERE kind = %s AND gateway_id = 'gw-a'"
-        " ORDER BY device_id LIMIT 1",
-        (kind,),
-    ).fetchone()
-    assert row is not None
-    return row[0], row[1]
-
-
-def enter(desk: Desk, stack: Stack, who: str = "duty") -> Page:
-    """Open the page with a token in the address, and wait for the map."""
-    desk.page.goto(f"{stack.url}#token={stack.tokens[who]}")
-    expect(desk.page.locator("bt-map-view[data-ready]")).to_be_attached(timeout=30 * SECONDS)
-    expect(desk.page.locator("[data-link=live]")).to_be_visible(timeout=10 * SECONDS)
-    return desk.page
-
-
-def raise_fire(stack: Stack) -> str:
-    """Publish a temperature that no room has; returns the device's name."""
-    device, name = device_of(stack, "heat")
-    stack.outbox.publish(device, "temperature", 96.0)
-    return name
-
-
-def row_of(page: Page, name: str, state: str = "unacknowledged") -> Locator:
-    """The open alarm of a device, in a state."""
-    return page.locator(f'bt-alarm-row article[data-state="{state}"]', has_text=name)
 
 
 def test_a_reading_becomes_an_alarm_that_a_click_acknowledges(desk: Desk, stack: Stack) -> None:

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import { readFile } from "node:fs/promises";
 import { extname, join, normalize } from "node:path";
 import type { Alarm } from "../src/types.ts";
+import { More } from "./fake_more.ts";
 import { QUANTITY, World } from "./world.ts";
 
 const PORT = Number(process.env["PORT"] ?? 8090);
@@ -15,6 +16,7 @@ const ROLE = process.env["ROLE"] ?? "operator";
 
 const world = new World(Number(process.env["BLOCKS"] ?? 81), Number(process.env["DEVICES"] ?? 1200));
 for (let i = 0; i < Number(process.env["ALARMS"] ?? 14); i += 1) world.raise();
+const more = new More(world);
 const listeners = new Set<ServerResponse>();
 let signedIn = process.env["SIGNED_IN"] !== "0";
 
@@ -39,6 +41,12 @@ if (every > 0) setInterval(() => tell(world.raise(), "raised"), every * 1000);
 function json(answer: ServerResponse, status: number, body: unknown): void {
   const type = status < 400 ? "application/json" : "application/problem+json";
   answer.writeHead(status, { "content-type": type }).end(JSON.stringify(body));
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  let text = "";
+  for await (const part of request) text += String(part);
+  return text;
 }
 
 function device(id: string): unknown {
@@ -84,12 +92,10 @@ function readings(id: string, quantity: string, from: number, points: number): u
   };
 }
 
-async function act(request: IncomingMessage, answer: ServerResponse, id: string, action: string): Promise<void> {
+async function act(said: string, answer: ServerResponse, id: string, action: string): Promise<void> {
   const alarm = world.alarms.get(id);
   if (!alarm) return json(answer, 404, { title: "Not found", status: 404, detail: `no alarm ${id}` });
-  let text = "";
-  for await (const part of request) text += String(part);
-  const body = JSON.parse(text || "{}") as { cause?: Alarm["close_cause"] };
+  const body = JSON.parse(said || "{}") as { cause?: Alarm["close_cause"] };
   await new Promise((done) => setTimeout(done, 400));
   if (alarm.state === "closed") return json(answer, 409, { title: "Conflict", status: 409, detail: "the alarm is closed" });
   const at = new Date().toISOString();
@@ -126,12 +132,18 @@ async function api(request: IncomingMessage, answer: ServerResponse, url: URL): 
   }
   if (!signedIn) return json(answer, 401, { title: "Unauthorized", status: 401 });
   if (noun === "events") return events(answer);
+  const parts = [noun!, id, action].map((part) => part ?? "");
+  const rest = url.pathname.replace("/api/v1/", "").split("/").slice(3).map(decodeURIComponent);
+  const said = request.method === "GET" ? "" : await bodyOf(request);
+  const told = more.answer(request.method ?? "GET", [...parts, ...rest], url.searchParams, said);
+  if (told) return json(answer, ...told);
+  if (noun === "state" && get("at")) return json(answer, 200, world.then(get("at")));
   if (noun === "state") return json(answer, 200, world.state());
   if (noun === "spaces") return json(answer, 200, spaces(get("kind").split(",")));
   if (noun === "devices" && !id) return json(answer, 200, { type: "FeatureCollection", features: world.devices, next: null });
   if (noun === "devices" && action === "readings") return json(answer, 200, readings(id!, get("quantity"), Date.parse(get("from")), Number(get("points") || 2000)));
   if (noun === "devices") return json(answer, 200, device(id!));
-  if (noun === "alarms" && action) return act(request, answer, id!, action);
+  if (noun === "alarms" && action) return act(said, answer, id!, action);
   if (noun === "alarms" && id) {
     const alarm = world.alarms.get(id)!;
     const { raised_at: at, severity, state, value, event_id } = alarm;

@@ -126,6 +126,18 @@ export class World {
     };
   }
 
+  /** The district at a past time: other alarms, by the hour. */
+  then(at: string): DistrictState {
+    const hour = Math.floor(Date.parse(at) / 3_600_000);
+    const now = this.state();
+    const devices = Object.entries(now.devices).map(([id, [fresh]], i) => [id, [fresh, (i * 7 + hour) % 97 === 0 ? 1 + (i % 4) : 0]]);
+    const spaces = now.spaces.map((space, i) => {
+      const severity = (i * 7 + hour) % 41 === 0 ? 1 + (i % 4) : 0;
+      return { ...space, severity, open: severity ? 1 : 0, unacknowledged: 0 };
+    });
+    return { ...now, at, spaces, devices: Object.fromEntries(devices) as DistrictState["devices"] };
+  }
+
   #street(name: string, index: number, blocks: number): void {
     const [x, y] = [WEST + (index % 5) * 0.022, SOUTH + Math.floor(index / 5) * 0.03];
     const code = `440303${String(index + 1).padStart(3, "0")}`;

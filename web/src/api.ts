@@ -14,8 +14,12 @@ import type {
 
 const ROOT = "api/v1/";
 const TIMEOUT_MS = 15_000;
+/** A large map is read and checked before it is answered. */
+const UPLOAD_TIMEOUT_MS = 180_000;
 const MAX_PAGES = 10;
 
+/** By name, or as pairs where a name may be repeated. */
+export type Query = Record<string, string> | [name: string, value: string][];
 /** Why a call failed: the server's RFC 9457 answer, or status 0 when there was none. */
 export class ApiProblem extends Error {
   readonly status: number;
@@ -58,23 +62,23 @@ export class Api {
     this.#send = send;
   }
 
-  session = (): Promise<Session> => this.#get("session");
-  login = (token: string): Promise<Session> => this.#post("session", { token });
+  session = (): Promise<Session> => this.get("session");
+  login = (token: string): Promise<Session> => this.post("session", { token });
   logout = async (): Promise<void> => void (await this.#call("session", { method: "DELETE" }));
 
   spaces = (kinds: readonly string[]): Promise<SpaceCollection> =>
-    this.#get("spaces", { kind: kinds.join(",") });
-  state = (): Promise<DistrictState> => this.#get("state", { kind: "block" });
-  device = (id: string): Promise<DeviceDetail> => this.#get(`devices/${encodeURIComponent(id)}`);
-  alarm = (id: string): Promise<AlarmDetail> => this.#get(`alarms/${encodeURIComponent(id)}`);
-  alarms = (query: AlarmQuery): Promise<AlarmPage> => this.#get("alarms", query);
+    this.get("spaces", { kind: kinds.join(",") });
+  state = (): Promise<DistrictState> => this.get("state", { kind: "block" });
+  device = (id: string): Promise<DeviceDetail> => this.get(`devices/${encodeURIComponent(id)}`);
+  alarm = (id: string): Promise<AlarmDetail> => this.get(`alarms/${encodeURIComponent(id)}`);
+  alarms = (query: AlarmQuery): Promise<AlarmPage> => this.get("alarms", query);
 
   /** All devices, page after page. */
   async devices(): Promise<DeviceCollection> {
     const all: DeviceCollection = { type: "FeatureCollection", features: [] };
     let after: string | null | undefined;
     for (let page = 0; page < MAX_PAGES; page += 1) {
-      const part: DeviceCollection = await this.#get("devices", after ? { after } : {});
+      const part: DeviceCollection = await this.get("devices", after ? { after } : {});
       all.features.push(...part.features);
       after = part.next;
       if (!after) break;
@@ -98,7 +102,7 @@ export class Api {
 
   /** As fine as so many points allow; the answer says how fine that is. */
   readings = (id: string, quantity: string, from: Date, points: number): Promise<Readings> =>
-    this.#get(`devices/${encodeURIComponent(id)}/readings`, {
+    this.get(`devices/${encodeURIComponent(id)}/readings`, {
       quantity,
       from: from.toISOString(),
       points: String(points),
@@ -110,39 +114,48 @@ export class Api {
     this.#act(id, "close", note ? { cause, note } : { cause });
 
   #act(id: string, action: string, body: object): Promise<Alarm> {
-    return this.#post(`alarms/${encodeURIComponent(id)}/${action}`, body);
+    return this.post(`alarms/${encodeURIComponent(id)}/${action}`, body);
   }
 
-  async #get<T>(path: string, query: Record<string, string> = {}): Promise<T> {
-    const search = new URLSearchParams(query).toString();
-    const answer = await this.#call(search ? `${path}?${search}` : path, { method: "GET" });
+  /** Read a path below the API's root; an aborted call throws the signal's reason. */
+  async get<T>(path: string, query: Query = {}, signal?: AbortSignal): Promise<T> {
+    const init = signal ? { method: "GET", signal } : { method: "GET" };
+    const answer = await this.#call(withQuery(path, query), init);
     return (await answer.json()) as T;
   }
 
-  async #post<T>(path: string, body: object): Promise<T> {
-    const answer = await this.#call(path, {
-      method: "POST",
-      body: JSON.stringify(body),
-      headers: { "Content-Type": "application/json" },
-    });
+  post = <T>(path: string, body: object): Promise<T> => this.#change("POST", path, body);
+
+  /** Put a whole; with a `tag` only if it is still as it was read. */
+  put = <T>(path: string, body: object, tag: string): Promise<T> =>
+    this.#change("PUT", path, body, tag ? { "If-Match": tag } : {});
+
+  /** Send a file as it is. */
+  async upload<T>(path: string, query: Query, file: Blob): Promise<T> {
+    const headers = { "Content-Type": "application/octet-stream" };
+    const init = { method: "POST", body: file, headers };
+    const answer = await this.#call(withQuery(path, query), init, UPLOAD_TIMEOUT_MS);
     return (await answer.json()) as T;
   }
 
-  async #call(path: string, init: RequestInit): Promise<Response> {
+  async #change<T>(method: string, path: string, body: object, extra: Record<string, string> = {}): Promise<T> {
+    const headers = { "Content-Type": "application/json", ...extra };
+    const answer = await this.#call(path, { method, body: JSON.stringify(body), headers });
+    return (await answer.json()) as T;
+  }
+
+  async #call(path: string, init: RequestInit, timeoutMs = TIMEOUT_MS): Promise<Response> {
     const headers = new Headers(init.headers);
     headers.set("Accept", "application/json");
     // A cookie alone may not change anything: a foreign page cannot set this header.
     if (init.method !== "GET") headers.set("X-Blocktwin", "1");
+    const timeout = AbortSignal.timeout(timeoutMs);
+    const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout;
     let answer: Response;
     try {
-      const signal = AbortSignal.timeout(TIMEOUT_MS);
-      answer = await this.#send(ROOT + path, {
-        ...init,
-        headers,
-        signal,
-        credentials: "same-origin",
-      });
+      answer = await this.#send(ROOT + path, { ...init, headers, signal, credentials: "same-origin" });
     } catch (cause) {
+      if (init.signal?.aborted) throw cause;
       const timedOut = cause instanceof DOMException && cause.name === "TimeoutError";
       throw new ApiProblem(0, timedOut ? "timeout" : "network", "");
     }
@@ -151,4 +164,9 @@ export class Api {
     if (answer.status === 401) this.onUnauthorized();
     throw problem;
   }
+}
+
+function withQuery(path: string, query: Query): string {
+  const search = new URLSearchParams(query).toString();
+  return search ? `${path}?${search}` : path;
 }

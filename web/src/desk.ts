@@ -64,16 +64,36 @@ export function loaded(desk: Desk, state: DistrictState, open: readonly Alarm[],
       alarms.set(alarm.alarm_id, alarm);
     }
   }
-  const spaces = new Map(state.spaces.map((s): [string, SpaceCount] => [s.code, s]));
+  return { ...heard(desk, state.at, nowMs), ...thenOf(state), loaded: true, alarms };
+}
+
+/** The desk as the page shows it at a past time: the counts and states of then, the alarms and the link of now. */
+export function asThen(desk: Desk, then: Then): Desk {
+  return { ...desk, ...then };
+}
+
+/** What the server tells of a past time, by id and code. */
+export interface Then {
+  totals: Totals;
+  devices: ReadonlyMap<string, DeviceState>;
+  spaces: ReadonlyMap<string, SpaceCount>;
+  gateways: readonly GatewayState[];
+}
+
+export function thenOf(state: DistrictState): Then {
   return {
-    ...heard(desk, state.at, nowMs),
-    loaded: true,
-    alarms,
-    spaces,
     totals: state.totals,
     devices: new Map(Object.entries(state.devices)),
+    spaces: new Map(state.spaces.map((space): [string, SpaceCount] => [space.code, space])),
     gateways: state.gateways,
   };
+}
+
+/** The devices that were in alarm, the worst first; none while no past is shown. */
+export function worstThen(then: Then | null): [id: string, severity: number][] {
+  return [...(then?.devices ?? [])]
+    .flatMap(([id, [, severity]]): [string, number][] => (severity > 0 ? [[id, severity]] : []))
+    .sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]));
 }
 
 /** Take one alarm as the server tells it, from the stream or as the answer to an action. */

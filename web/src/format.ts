@@ -22,6 +22,13 @@ export function moment(at: string, nowMs: number): string {
   return day === DAY.format(new Date(nowMs)) ? clock(at) : `${day} ${clock(at)}`;
 }
 
+const DATE = new Intl.DateTimeFormat("en-CA", { timeZone: ZONE, year: "numeric", month: "2-digit", day: "2-digit" });
+
+/** `2026-07-01`: for what lies years back. */
+export function day(at: string): string {
+  return DATE.format(new Date(at));
+}
+
 /** A span in at most two units: `8 秒`, `3 分 05 秒`, `2 时 10 分`, `4 天 3 时`. Negative spans are 0. */
 export function span(seconds: number, lang: Lang): string {
   const s = Math.max(0, Math.floor(seconds));

@@ -13,6 +13,15 @@ export const WORDS = {
   "app.languageHint": { zh: "切换为英文", en: "Switch to Chinese" },
   "app.clock": { zh: "北京时间", en: "Beijing time" },
 
+  "app.partFailed": {
+    zh: "页面的这一部分未能载入，请检查网络后重试。",
+    en: "This part of the page could not be loaded. Check the connection and try again.",
+  },
+  "app.maps": { zh: "地图管理", en: "Block maps" },
+  "app.duty": { zh: "返回值班台", en: "Back to the duty desk" },
+  "app.past": { zh: "查看历史时刻", en: "Look at a past time" },
+  "app.live": { zh: "返回实时", en: "Back to live" },
+
   "theme.auto": { zh: "外观：跟随系统", en: "Appearance: system" },
   "theme.dark": { zh: "外观：深色", en: "Appearance: dark" },
   "theme.light": { zh: "外观：浅色", en: "Appearance: light" },
@@ -33,6 +42,8 @@ export const WORDS = {
   "login.out": { zh: "退出登录", en: "Sign out" },
   "login.viewer": { zh: "只读", en: "read only" },
   "login.operator": { zh: "值班", en: "operator" },
+  "login.gis": { zh: "地图管理", en: "map staff" },
+  "login.admin": { zh: "管理员", en: "admin" },
 
   "link.connecting": { zh: "正在连接", en: "Connecting" },
   "link.live": { zh: "实时", en: "Live" },
@@ -161,11 +172,40 @@ export const WORDS = {
   "device.never": { zh: "从未上报", en: "never reported" },
   "device.loadFailed": { zh: "设备资料载入失败", en: "The device could not be loaded" },
   "device.refreshFailed": { zh: "刷新失败，以下为 {at} 的数据", en: "Refresh failed; this is from {at}" },
-  "device.find": { zh: "查找设备或区块", en: "Find a device or block" },
-  "device.findHint": { zh: "设备编号、名称，或区块名称", en: "Device id or name, or block name" },
-  "device.findNone": { zh: "没有匹配的设备或区块", en: "No such device or block" },
+  "device.ofNow": {
+    zh: "以下为现在的数值，不是所选历史时刻的。",
+    en: "What follows is of now, not of the past time that was chosen.",
+  },
+  "device.3d": { zh: "三维", en: "3D" },
+  "device.scene": { zh: "三维查看 {name}", en: "View {name} in 3D" },
+  "device.find": { zh: "查找设备、区块、地址、坐标", en: "Find device, block, address" },
+  "device.findHint": {
+    zh: "设备编号或名称、区块名称、地址、区划代码，或经纬度（如 114.13, 22.55）",
+    en: "Device id or name, block name, address, division code, or position (such as 114.13, 22.55)",
+  },
+  "device.findNone": { zh: "没有匹配的设备、区块或地址", en: "No such device, block or address" },
+  "device.findAsking": { zh: "正在查找地址…", en: "Looking up addresses…" },
+  "device.findFailed": { zh: "地址查找失败", en: "Addresses could not be looked up" },
+  "device.findGuess": { zh: "猜测", en: "a guess" },
+  "device.findLocal": { zh: "设备与区块", en: "Devices and blocks" },
+  "device.findAddresses": { zh: "地址", en: "Addresses" },
   "device.switchOn": { zh: "报警", en: "on" },
   "device.switchOff": { zh: "正常", en: "off" },
+
+  "kind.district": { zh: "区", en: "district" },
+  "kind.street": { zh: "街道", en: "street" },
+  "kind.community": { zh: "社区", en: "community" },
+  "kind.grid": { zh: "网格", en: "grid" },
+  "kind.block": { zh: "区块", en: "block" },
+  "kind.building": { zh: "楼栋", en: "building" },
+  "kind.road": { zh: "道路", en: "road" },
+  "kind.door": { zh: "门牌", en: "door number" },
+  "kind.estate": { zh: "小区", en: "estate" },
+  "kind.unit": { zh: "单元", en: "unit" },
+  "kind.floor": { zh: "楼层", en: "floor" },
+  "kind.room": { zh: "房间", en: "room" },
+  "kind.device": { zh: "设备", en: "device" },
+  "kind.point": { zh: "坐标点", en: "point" },
 
   "chart.title": { zh: "曲线", en: "Chart" },
   "chart.minutes": { zh: "10 分钟", en: "10 min" },
@@ -230,13 +270,58 @@ export const WORDS = {
     en: "Whether it took effect is not known: trust the alarm list.",
   },
   "problem.401": { zh: "登录已失效，请重新登录。", en: "Your session has ended. Sign in again." },
-  "problem.403": { zh: "此账号为只读，不能执行该操作。", en: "This account is read only and may not do this." },
+  "problem.403": { zh: "此账号无权执行该操作。", en: "This account may not do this." },
   "problem.404": { zh: "找不到该对象，可能已被移除。", en: "This no longer exists." },
-  "problem.409": { zh: "告警状态已变化，该操作不再适用。", en: "The alarm has changed meanwhile; this action no longer applies." },
+  "problem.409": { zh: "状态已变化，该操作不再适用。", en: "It has changed meanwhile; this action no longer applies." },
+  "problem.400": { zh: "提交的内容无法读取。", en: "What was sent cannot be read." },
+  "problem.412": { zh: "内容已被他人更改，请核对后重试。", en: "Somebody else changed it meanwhile: check it and try again." },
+  "problem.413": { zh: "文件过大。", en: "The file is too large." },
   "problem.422": { zh: "提交的内容不符合要求。", en: "What was sent is not valid." },
   "problem.429": { zh: "请求过于频繁，请稍后再试。", en: "Too many requests; wait a moment." },
   "problem.5xx": { zh: "服务器出错（{status}）。", en: "The server failed ({status})." },
   "problem.other": { zh: "请求失败（{status}）。", en: "The request failed ({status})." },
+
+  "scene.title": { zh: "三维视图", en: "3D view" },
+  "scene.label": { zh: "{place} 三维视图", en: "3D view of {place}" },
+  "scene.keys": {
+    zh: "方向键转动，加减键缩放，Home 键看全貌，Tab 键到设备列表。",
+    en: "Arrow keys turn, plus and minus zoom, Home shows all of it, Tab leads to the list of devices.",
+  },
+  "scene.loading": { zh: "正在载入三维视图…", en: "Loading the 3D view…" },
+  "scene.blind": {
+    zh: "三维视图无法显示：此浏览器不支持 WebGL 2。设备列表仍可使用。",
+    en: "The 3D view cannot be drawn: this browser has no WebGL 2. The list of devices still works.",
+  },
+  "scene.tools": { zh: "视图工具", en: "View tools" },
+  "scene.through": { zh: "建筑透视", en: "See through buildings" },
+  "scene.list": { zh: "设备列表", en: "List of devices" },
+  "scene.nearer": { zh: "放大", en: "Nearer" },
+  "scene.farther": { zh: "缩小", en: "Farther" },
+  "scene.home": { zh: "查看全貌", en: "Show all of it" },
+  "scene.compass": { zh: "指北针", en: "Compass" },
+  "scene.none": { zh: "此处没有设备", en: "No device stands here" },
+  "scene.buildings": { zh: "{n} 栋建筑", en: "{n} buildings" },
+  "scene.devices": { zh: "{n} 台设备", en: "{n} devices" },
+  "scene.surveyed": { zh: "测量于 {at}", en: "surveyed {at}" },
+  "scene.angle": { zh: "坡度", en: "Slope angle" },
+  "scene.slope": { zh: "坡度 {deg}°", en: "slope {deg}°" },
+  "scene.aspect": { zh: "坡向{wind} {deg}°", en: "facing {wind} {deg}°" },
+  "scene.height": { zh: "高 {m} 米", en: "{m} m high" },
+  "scene.noHeight": { zh: "高度未知", en: "height unknown" },
+  "scene.placeholder": {
+    zh: "{n} 栋建筑高度未知，半透明并按一层示意",
+    en: "{n} buildings of unknown height: drawn translucent, one storey high",
+  },
+  "scene.partly": { zh: "测量只覆盖部分地面，其余按平地示意", en: "Surveyed in part; the rest of the ground is drawn flat" },
+  "scene.synthetic": { zh: "地形为合成数据", en: "This ground is synthetic" },
+  "scene.n": { zh: "北", en: "north" },
+  "scene.ne": { zh: "东北", en: "north-east" },
+  "scene.e": { zh: "东", en: "east" },
+  "scene.se": { zh: "东南", en: "south-east" },
+  "scene.s": { zh: "南", en: "south" },
+  "scene.sw": { zh: "西南", en: "south-west" },
+  "scene.w": { zh: "西", en: "west" },
+  "scene.nw": { zh: "西北", en: "north-west" },
 } as const satisfies Record<string, Bilingual>;
 
 export type Word = keyof typeof WORDS;
@@ -267,12 +352,22 @@ export function onLang(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** The word in the chosen language, its `{name}` places filled from `values`. */
-export function t(word: Word, values: Record<string, string | number> = {}): string {
-  return WORDS[word][current].replace(/\{(\w+)\}/g, (place, name: string) =>
-    name in values ? String(values[name]) : place,
-  );
+export type Values = Record<string, string | number>;
+
+/**
+ * The speaker of one table: a word in the chosen language, its `{name}` places filled from `values`.
+ * Views that load late bring tables of their own, so that the first map does not wait for their words.
+ */
+export function speaker<T extends Record<string, Bilingual>>(
+  words: T,
+): (word: keyof T & string, values?: Values) => string {
+  return (word, values = {}) =>
+    (words[word] as Bilingual)[current].replace(/\{(\w+)\}/g, (place, name: string) =>
+      name in values ? String(values[name]) : place,
+    );
 }
+
+export const t = speaker(WORDS);
 
 /** The chosen language of a name the server sends in both; the other one when it is empty. */
 export function pick(text: Bilingual): string {
@@ -282,4 +377,10 @@ export function pick(text: Bilingual): string {
 /** The chosen language of a space's name. */
 export function placeName(place: { name: string; name_en: string }): string {
   return pick({ zh: place.name, en: place.name_en });
+}
+
+/** What level of the world a space or an address is of; a level this page has no word for stands as it is. */
+export function levelWord(level: string): string {
+  const key = `kind.${level}`;
+  return key in WORDS ? t(key as Word) : level;
 }

@@ -2,7 +2,7 @@
 import { ApiProblem } from "./api.ts";
 import { t, type Word } from "./i18n.ts";
 
-const KNOWN = new Set([401, 403, 404, 409, 422, 429]);
+const KNOWN = new Set([400, 401, 403, 404, 409, 412, 413, 422, 429]);
 
 export function problemText(cause: unknown): string {
   if (!(cause instanceof ApiProblem)) return String(cause);

@@ -1,10 +1,25 @@
 // The one holder of the desk's state: it loads, listens to the stream, acts, and tells its listeners.
 import { Api, ApiProblem } from "./api.ts";
-import { EMPTY, foundBy, isCall, loaded, withAlarm, withBeat, withDelta, type Desk } from "./desk.ts";
+import {
+  asThen,
+  EMPTY,
+  foundBy,
+  isCall,
+  loaded,
+  withAlarm,
+  withBeat,
+  withDelta,
+  type Desk,
+  type Then,
+} from "./desk.ts";
 import { SEVERE } from "./severity.ts";
 import { tokenFromAddress } from "./session.ts";
 import { Stream } from "./stream.ts";
 import type { Alarm, AlarmMessage, CloseCause, Session } from "./types.ts";
+
+export interface Past extends Then {
+  atMs: number;
+}
 
 /** A severe alarm that must be seen now. */
 export interface Call {
@@ -22,6 +37,8 @@ export class Store extends EventTarget {
   /** True when a session was lost that had been there: the sign-in says so. */
   ended = false;
   loadProblem: unknown = null;
+  /** A past time that map and counts show instead of now; what comes live is taken up all the same. */
+  past: Past | null = null;
   readonly api: Api;
   readonly #stream: Stream;
   #told = false;
@@ -42,6 +59,17 @@ export class Store extends EventTarget {
       onStatus: (beat) => this.#set(withBeat(this.desk, beat, Date.now())),
       onReset: () => void this.reload(),
     });
+  }
+
+  /** What map and counts show: now, or the chosen past. */
+  get shown(): Desk {
+    return this.past ? asThen(this.desk, this.past) : this.desk;
+  }
+
+  /** Look at a past time; null is back to now. */
+  lookBack(past: Past | null): void {
+    this.past = past;
+    this.#tell();
   }
 
   /** Server time now, in milliseconds, as well as this page knows it. */
@@ -162,6 +190,7 @@ export class Store extends EventTarget {
   #signedOut(): void {
     this.ended ||= this.signedIn === true;
     this.signedIn = false;
+    this.past = null;
     this.#stream.stop();
     clearTimeout(this.#timer);
     this.#set({ ...this.desk, session: null, link: "connecting" });

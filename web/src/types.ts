@@ -87,7 +87,7 @@ export interface AlarmPage {
 
 export interface Session {
   name: string;
-  role: "viewer" | "operator";
+  role: "viewer" | "operator" | "gis" | "admin";
 }
 
 /** 0 never heard of, 1 fresh, 2 stale. */

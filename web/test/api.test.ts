@@ -60,6 +60,39 @@ describe("calls", () => {
   });
 });
 
+describe("changes of what others may change too", () => {
+  it("go with the version that was read, and without one when there was none", async () => {
+    const { api, sent } = answering(json({}), json({}));
+    await api.put("devices/d1/desired", { interval_s: 30 }, '"7"');
+    await api.put("devices/d1/desired", { interval_s: null }, "");
+    const headers = sent.map(({ init }) => new Headers(init.headers));
+    expect(headers.map((each) => each.get("If-Match"))).toEqual(['"7"', null]);
+    expect(headers.every((each) => each.get("X-Blocktwin") === "1")).toBe(true);
+    expect(JSON.parse(String(sent[1]?.init.body))).toEqual({ interval_s: null });
+  });
+
+  it("may be a file, sent as it is, with names that are repeated", async () => {
+    const { api, sent } = answering(json({ proposal_id: 1 }, 201));
+    const file = new Blob(["x"]);
+    await api.upload("maps/proposals", [["name", "区块.gpkg"], ["layer", "a"], ["layer", "b"]], file);
+    expect(sent[0]?.url).toBe("api/v1/maps/proposals?name=%E5%8C%BA%E5%9D%97.gpkg&layer=a&layer=b");
+    expect(sent[0]?.init.body).toBe(file);
+    expect(new Headers(sent[0]?.init.headers).get("Content-Type")).toBe("application/octet-stream");
+  });
+});
+
+describe("a call that is given up", () => {
+  it("is no problem of the network", async () => {
+    const quit = new AbortController();
+    const api = new Api((_url, init) => new Promise((_, fail) => {
+      init.signal?.addEventListener("abort", () => fail(init.signal?.reason as Error));
+    }));
+    const call = api.get("addresses/find", {}, quit.signal);
+    quit.abort();
+    await expect(call).rejects.toMatchObject({ name: "AbortError" });
+  });
+});
+
 describe("problems", () => {
   it("carry the server's words and tell of a lost session", async () => {
     const { api } = answering(json({ title: "Unauthorized", detail: "the session has ended" }, 401));
@@ -77,8 +110,8 @@ describe("problems", () => {
   });
 
   it.each([
-    [new ApiProblem(409, "Conflict", "the alarm is closed"), "告警状态已变化，该操作不再适用。 the alarm is closed"],
-    [new ApiProblem(403, "", ""), "此账号为只读，不能执行该操作。"],
+    [new ApiProblem(409, "Conflict", "the alarm is closed"), "状态已变化，该操作不再适用。 the alarm is closed"],
+    [new ApiProblem(403, "", ""), "此账号无权执行该操作。"],
     [new ApiProblem(503, "", ""), "服务器出错（503）。"],
     [new ApiProblem(0, "network", ""), "无法连接服务器。"],
     [new ApiProblem(418, "", ""), "请求失败（418）。"],

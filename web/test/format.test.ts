@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { clock, measure, moment, rate, span, unitSign, withUnit } from "../src/format.ts";
+import { clock, day, measure, moment, rate, span, unitSign, withUnit } from "../src/format.ts";
 
 describe("measure", () => {
   it.each([
@@ -59,3 +59,5 @@ describe("span", () => {
 it("rate shows a decimal only while it matters", () => {
   expect([rate(0), rate(3.14), rate(1234.5)]).toEqual(["0", "3.1", "1,235"]);
 });
+
+it("a day has its year and is the district's", () => expect(day("2025-12-31T20:00:00Z")).toBe("2026-01-01"));

@@ -2,14 +2,18 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import { pick, setLang, t, WORDS, type Word } from "../src/i18n.ts";
+import { levelWord, pick, setLang, t, WORDS, type Word } from "../src/i18n.ts";
+import { MAPS_WORDS } from "../src/words/maps.ts";
+import { PAST_WORDS } from "../src/words/past.ts";
+import { PLACE_WORDS } from "../src/words/place.ts";
+import { TWIN_WORDS } from "../src/words/twin.ts";
 
 const SOURCE = new URL("../src/", import.meta.url).pathname;
 
 function sources(): string {
   const files = readdirSync(SOURCE, { recursive: true, encoding: "utf8" });
   return files
-    .filter((file) => file.endsWith(".ts") && !file.endsWith("i18n.ts"))
+    .filter((file) => file.endsWith(".ts") && !file.endsWith("i18n.ts") && !file.startsWith("words/"))
     .map((file) => readFileSync(join(SOURCE, file), "utf8"))
     .join("\n");
 }
@@ -18,8 +22,10 @@ const places = (text: string): string[] => [...text.matchAll(/\{(\w+)\}/g)].map(
 
 afterEach(() => setLang("zh"));
 
-describe("the word table", () => {
-  const words = Object.entries(WORDS);
+const TABLES = { WORDS, MAPS_WORDS, PAST_WORDS, PLACE_WORDS, TWIN_WORDS };
+
+describe.each(Object.entries(TABLES))("the word table %s", (_table, table) => {
+  const words = Object.entries(table);
 
   it.each(words)("%s has both languages with the same places", (_, { zh, en }) => {
     expect(zh.trim()).not.toBe("");
@@ -53,6 +59,13 @@ describe("t", () => {
   it("fills places and leaves unknown ones visible", () => {
     expect(t("list.hidden", { n: 3 })).toContain("3");
     expect(t("list.hidden" as Word)).toContain("{n}");
+  });
+});
+
+describe("levelWord", () => {
+  it("names what it knows and leaves the rest as the server said it", () => {
+    expect(levelWord("building")).toBe("楼栋");
+    expect(levelWord("archipelago")).toBe("archipelago");
   });
 });
 

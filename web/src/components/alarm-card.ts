@@ -7,6 +7,7 @@ import { pick, t, type Word } from "../i18n.ts";
 import { Live } from "../live.ts";
 import { ladderSign, levelName } from "../pictures.ts";
 import { actionProblemText, problemText } from "../problem.ts";
+import { mayActOnAlarms } from "../session.ts";
 import { store } from "../store.ts";
 import type { Alarm, AlarmEvent } from "../types.ts";
 import { shared } from "./shared.ts";
@@ -106,7 +107,7 @@ export class AlarmCard extends LitElement {
         ${this.events.map((event) => this.event(event))}
       </ol>
       ${this.problem ? html`<p class="problem" role="alert">${this.problem}</p>` : nothing}
-      ${store.desk.session?.role === "operator" ? this.noteForm() : nothing}
+      ${mayActOnAlarms(store.desk.session) ? this.noteForm() : nothing}
       <small>${t("alarm.rule")} ${rule}</small>`;
   }
 

@@ -9,6 +9,7 @@ import { fieldSign, ladderSign, levelName } from "../pictures.ts";
 import { actionProblemText } from "../problem.ts";
 import { isUnacknowledged } from "../roll.ts";
 import { isSeverity, LADDER } from "../severity.ts";
+import { mayActOnAlarms } from "../session.ts";
 import { store } from "../store.ts";
 import type { Alarm } from "../types.ts";
 import { askClose, choose, shared } from "./shared.ts";
@@ -169,7 +170,7 @@ export class AlarmRow extends LitElement {
 
   private actions() {
     const { alarm } = this;
-    if (alarm.state === "closed" || store.desk.session?.role !== "operator") return nothing;
+    if (alarm.state === "closed" || !mayActOnAlarms(store.desk.session)) return nothing;
     return html`${isUnacknowledged(alarm)
         ? html`<button class="main acknowledge" ?disabled=${this.busy} @click=${this.acknowledge}>
             ${t(this.busy ? "alarm.acknowledging" : "alarm.acknowledge")}

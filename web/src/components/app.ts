@@ -1,5 +1,5 @@
 // The page's frame: what is chosen, and where map, list and panel stand on a desk and on a phone.
-import { LitElement, css, html, nothing } from "lit";
+import { LitElement, html, nothing } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
 import { t } from "../i18n.ts";
 import { Live } from "../live.ts";
@@ -10,18 +10,23 @@ import { store } from "../store.ts";
 import type { AlarmList } from "./alarm-list.ts";
 import type { CloseDialog } from "./close-dialog.ts";
 import type { MapView } from "./map-view.ts";
-import { shared, type Choice } from "./shared.ts";
+import { appStyles, PANEL_PX } from "./app-styles.ts";
+import { shared, type Choice, type SceneOf } from "./shared.ts";
 import "./alarm-list.ts";
 import "./call-banner.ts";
 import "./close-dialog.ts";
-import "./device-panel.ts";
 import "./link-banner.ts";
 import "./login-form.ts";
 import "./map-view.ts";
 import "./summary.ts";
 import "./top-bar.ts";
 
-const PANEL_PX = 380;
+const PANEL = (): Promise<unknown> => import("./device-panel.ts");
+const PLACE = (): Promise<unknown> => import("./place-card.ts");
+
+type Mode = "duty" | "maps";
+/** What the card beside the map tells about. */
+type Place = { space: string } | { point: [number, number]; named: string };
 
 @customElement("bt-app")
 export class App extends LitElement {
@@ -30,124 +35,19 @@ export class App extends LitElement {
   @state() private device: string | null = null;
   @state() private withinName = "";
   @state() private tall = false;
+  @state() private mode: Mode = "duty";
+  @state() private past = false;
+  @state() private place: Place | null = null;
+  @state() private scene: SceneOf | null = null;
+  @state() private failed = "";
+  /** True while the panel's answer is on the map, which a phone's panel must then not cover. */
+  @state() private peek = false;
   @query("bt-map-view") private map!: MapView | null;
   @query("bt-alarm-list") private list!: AlarmList | null;
   @query("bt-close-dialog") private dialog!: CloseDialog | null;
   protected live = new Live(this);
 
-  static override styles = [
-    shared,
-    css`
-      :host {
-        display: flex;
-        flex-direction: column;
-        height: 100dvh;
-        overflow: hidden;
-      }
-      .skip {
-        position: absolute;
-        left: 8px;
-        top: -60px;
-        z-index: 50;
-      }
-      .skip:focus {
-        top: 6px;
-      }
-      main {
-        flex: 1;
-        min-height: 0;
-        display: grid;
-        grid-template-columns: minmax(0, 1fr) 390px;
-        position: relative;
-      }
-      .stage {
-        position: relative;
-        min-width: 0;
-        min-height: 0;
-      }
-      bt-map-view {
-        position: absolute;
-        inset: 0;
-      }
-      bt-call-banner {
-        position: absolute;
-        z-index: 12;
-        top: 10px;
-        left: 60px;
-        right: 60px;
-      }
-      .stage.covered bt-call-banner {
-        left: ${PANEL_PX + 10}px;
-      }
-      bt-device-panel {
-        position: absolute;
-        z-index: 10;
-        left: 0;
-        top: 0;
-        bottom: 0;
-        width: ${PANEL_PX}px;
-        border-right: 1px solid var(--line);
-        box-shadow: var(--shadow);
-      }
-      .sheet {
-        display: flex;
-        flex-direction: column;
-        min-height: 0;
-        border-left: 1px solid var(--line);
-      }
-      bt-alarm-list {
-        flex: 1;
-      }
-      .grip {
-        display: none;
-      }
-      @media (max-width: 760px) {
-        main {
-          grid-template-columns: minmax(0, 1fr);
-          grid-template-rows: minmax(0, 43fr) minmax(0, 57fr);
-        }
-        main.tall {
-          grid-template-rows: minmax(0, 12fr) minmax(0, 88fr);
-        }
-        .sheet {
-          border-left: 0;
-          border-top: 1px solid var(--line);
-          border-radius: 14px 14px 0 0;
-          overflow: hidden;
-          margin-top: -12px;
-          z-index: 5;
-          background: var(--panel);
-        }
-        .grip {
-          display: grid;
-          place-items: center;
-          border: 0;
-          border-radius: 0;
-          background: var(--panel);
-          min-height: 26px;
-          padding: 0;
-        }
-        bt-device-panel {
-          position: fixed;
-          inset: 12dvh 0 0;
-          width: auto;
-          z-index: 20;
-          border-top: 1px solid var(--line);
-          border-radius: 14px 14px 0 0;
-          overflow: hidden;
-        }
-        bt-call-banner,
-        .stage.covered bt-call-banner {
-          position: fixed;
-          z-index: 25;
-          left: 8px;
-          right: 8px;
-          top: auto;
-          bottom: 10px;
-        }
-      }
-    `,
-  ];
+  static override styles = [shared, appStyles];
 
   override connectedCallback(): void {
     super.connectedCallback();
@@ -168,7 +68,13 @@ export class App extends LitElement {
 
   protected override render() {
     return html`<button class="skip" @click=${() => this.list?.focus()}>${t("app.skip")}</button>
-      <bt-top-bar @bt-choose=${this.choose}></bt-top-bar>
+      <bt-top-bar
+        .mode=${this.mode}
+        .past=${this.past}
+        @bt-choose=${this.choose}
+        @mode=${(event: CustomEvent<Mode>) => this.turnTo(event.detail)}
+        @past=${() => this.lookBack(!this.past)}
+      ></bt-top-bar>
       ${store.signedIn ? this.desk() : this.outside()}`;
   }
 
@@ -178,54 +84,92 @@ export class App extends LitElement {
   }
 
   private desk() {
-    const open = this.device !== null || this.alarm !== null;
-    return html`<bt-summary></bt-summary>
+    return html`${this.past ? html`<bt-past-bar @shut=${() => this.lookBack(false)}></bt-past-bar>` : nothing}
+      <bt-summary></bt-summary>
       <bt-link-banner></bt-link-banner>
       <main
-        class=${this.tall ? "tall" : ""}
+        class="${this.tall ? "tall" : ""} ${this.mode}"
         @bt-choose=${this.choose}
+        @bt-scene=${(event: CustomEvent<SceneOf>) => this.openScene(event.detail)}
         @bt-ask-close=${(event: CustomEvent<string>) => this.askClose(event.detail)}
       >
-        <div class="stage ${open ? "covered" : ""}">
-          <bt-map-view .coveredLeft=${open && !isPhone() ? PANEL_PX : 0}></bt-map-view>
-          <bt-call-banner></bt-call-banner>
-          ${open
-            ? html`<bt-device-panel
-                .device=${this.device}
-                .alarm=${this.alarm}
-                @shut=${this.shut}
-              ></bt-device-panel>`
-            : nothing}
-        </div>
-        <div class="sheet">
-          <button
-            class="grip"
-            aria-expanded=${this.tall}
-            aria-label=${t(this.tall ? "list.collapse" : "list.expand")}
-            @click=${() => (this.tall = !this.tall)}
-          >
-            ${tool(this.tall ? "down" : "up")}
-          </button>
-          <bt-alarm-list
-            .filter=${this.filter}
-            .chosen=${this.alarm}
-            .placeName=${this.withinName}
-            @filter=${(event: CustomEvent<Filter>) => (this.filter = event.detail)}
-          ></bt-alarm-list>
-        </div>
+        ${this.stage()} ${this.sheet()}
       </main>
       <bt-close-dialog></bt-close-dialog>`;
   }
 
+  private stage() {
+    const open = this.device !== null || this.alarm !== null;
+    return html`<div class="stage ${open ? "covered" : ""} ${this.past ? "past" : ""} ${this.peek ? "peek" : ""}">
+      <bt-map-view .coveredLeft=${open && !isPhone() ? PANEL_PX : 0} @ground=${this.ahead}></bt-map-view>
+      <bt-call-banner></bt-call-banner>
+      ${this.place ? this.card(this.place) : nothing}
+      ${open
+        ? html`<bt-device-panel
+            .device=${this.device}
+            .alarm=${this.alarm}
+            .map=${this.map}
+            @shut=${this.shut}
+            @bt-traced=${(event: CustomEvent<boolean>) => (this.peek = event.detail)}
+          ></bt-device-panel>`
+        : nothing}
+      ${this.scene
+        ? html`<bt-scene-view
+            .space=${this.scene.space ?? ""}
+            .surface=${this.scene.surface ?? ""}
+            .device=${this.device ?? ""}
+            @shut=${this.shutScene}
+          ></bt-scene-view>`
+        : nothing}
+      ${this.failed ? html`<p class="failed problem" role="alert">${this.failed}</p>` : nothing}
+    </div>`;
+  }
+
+  private card(place: Place) {
+    const [space, point, named] = "space" in place ? [place.space, null, ""] : [null, place.point, place.named];
+    return html`<bt-place-card .space=${space} .point=${point} .named=${named} @shut=${this.shutPlace}></bt-place-card>`;
+  }
+
+  private sheet() {
+    return html`<div class="sheet">
+      <button
+        class="grip"
+        aria-expanded=${this.tall}
+        aria-label=${t(this.tall ? "list.collapse" : "list.expand")}
+        @click=${() => (this.tall = !this.tall)}
+      >
+        ${tool(this.tall ? "down" : "up")}
+      </button>
+      ${this.beside()}
+    </div>`;
+  }
+
+  private beside() {
+    if (this.mode === "maps") {
+      return html`<bt-maps-desk .map=${this.map} @shut=${() => this.turnTo("duty")}></bt-maps-desk>`;
+    }
+    if (this.past) return html`<bt-past-list></bt-past-list>`;
+    return html`<bt-alarm-list
+      .filter=${this.filter}
+      .chosen=${this.alarm}
+      .placeName=${this.withinName}
+      @filter=${(event: CustomEvent<Filter>) => this.refilter(event.detail)}
+    ></bt-alarm-list>`;
+  }
+
   private choose(event: CustomEvent<Choice>): void {
-    const { alarm, device, space } = event.detail;
+    const { alarm, device, space, point, named = "" } = event.detail;
     if (alarm) this.chooseAlarm(alarm);
     else if (device) void this.chooseDevice(device);
     else if (space) this.chooseSpace(space);
+    else if (point) void this.choosePoint(point, named);
   }
 
   private chooseAlarm(id: string): void {
+    // An alarm is of now, and is acted on now.
+    this.lookBack(false);
     const alarm = store.desk.alarms.get(id);
+    this.summon(PANEL);
     this.alarm = id;
     this.device = alarm?.device_id ?? null;
     this.tall = false;
@@ -233,20 +177,82 @@ export class App extends LitElement {
   }
 
   private async chooseDevice(id: string): Promise<void> {
+    this.summon(PANEL);
     this.device = id;
     this.alarm = null;
     const at = this.map?.deviceAt(id);
     if (at) await this.fly(...at);
   }
 
-  /** A block pressed on the map narrows the list to it; pressed again, the list is whole again. */
+  /** A block pressed on the map is told about and narrows the list to it; pressed again, the list is whole again. */
   private chooseSpace(code: string): void {
-    if (this.filter.within === code) {
-      this.filter = { ...this.filter, within: null };
-      return;
-    }
-    this.withinName = this.map?.showSpace(code) ?? "";
+    if (this.filter.within === code) return this.shutPlace();
+    this.withinName = this.map?.showSpace(code) || code;
     this.filter = { ...this.filter, within: code };
+    this.place = { space: code };
+    this.summon(PLACE);
+  }
+
+  /** A point that was searched for is flown to; one that was pressed is only marked. */
+  private async choosePoint(point: [number, number], named: string): Promise<void> {
+    this.place = { point, named };
+    this.summon(PLACE);
+    if (named) await this.fly(...point);
+    else this.map?.mark(...point);
+  }
+
+  private refilter(filter: Filter): void {
+    this.filter = filter;
+    if (this.place && "space" in this.place && this.place.space !== filter.within) this.place = null;
+  }
+
+  private shutPlace(): void {
+    this.place = null;
+    this.filter = { ...this.filter, within: null };
+    if (!this.device && !this.alarm) this.map?.unpick();
+  }
+
+  private turnTo(mode: Mode): void {
+    this.mode = mode;
+    if (mode !== "maps") return;
+    this.lookBack(false);
+    this.shut();
+    this.shutPlace();
+    this.summon(() => import("./maps-desk.ts"));
+    // The desk is wider than the list: what was in sight shall stay so.
+    void this.updateComplete.then(() => this.map?.home());
+  }
+
+  private lookBack(past: boolean): void {
+    if (past === this.past) return;
+    this.past = past;
+    if (!past) return;
+    this.mode = "duty";
+    this.summon(() => Promise.all([import("./past-bar.ts"), import("./past-list.ts")]));
+  }
+
+  /** With the map drawn, fetch what the next press will want: it must be there if the connection is lost. */
+  private ahead(): void {
+    const idle = "requestIdleCallback" in window ? requestIdleCallback : setTimeout;
+    idle(() => this.summon(() => Promise.all([PANEL(), PLACE()])));
+  }
+
+  private openScene(scene: SceneOf): void {
+    this.scene = scene;
+    this.summon(() => import("./scene-view.ts"));
+  }
+
+  private shutScene(): void {
+    this.scene = null;
+  }
+
+  /** Fetch a part of the page that the first map does without. */
+  private summon(load: () => Promise<unknown>): void {
+    this.failed = "";
+    load().catch((cause: unknown) => {
+      console.warn("a part of the page did not load", cause);
+      this.failed = t("app.partFailed");
+    });
   }
 
   private async fly(lon: number, lat: number): Promise<void> {
@@ -263,6 +269,7 @@ export class App extends LitElement {
   private shut(): void {
     this.alarm = null;
     this.device = null;
+    this.peek = false;
     this.map?.unpick();
   }
 
@@ -273,8 +280,12 @@ export class App extends LitElement {
 
   private key = (event: KeyboardEvent): void => {
     wake();
-    const taken = event.defaultPrevented || this.dialog?.isOpen;
-    if (event.key === "Escape" && !taken) this.shut();
+    const taken = event.defaultPrevented || this.dialog?.isOpen || event.key !== "Escape";
+    if (taken) return;
+    if (this.scene) this.shutScene();
+    else if (this.past) this.lookBack(false);
+    else if (this.device || this.alarm) this.shut();
+    else if (this.place) this.shutPlace();
   };
 
   /** The tab tells how many alarms wait, also when the page is not in front. */

@@ -9,8 +9,10 @@ import { fieldSign, ladderSign, tool } from "../pictures.ts";
 import { problemText } from "../problem.ts";
 import { store } from "../store.ts";
 import type { Alarm, DeviceDetail, QuantityInfo } from "../types.ts";
-import { choose, shared } from "./shared.ts";
+import type { MapView } from "./map-view.ts";
+import { askScene, choose, shared } from "./shared.ts";
 import "./alarm-card.ts";
+import "./device-more.ts";
 import "./reading-chart.ts";
 
 const REFRESH_MS = 3_000;
@@ -20,6 +22,7 @@ export class DevicePanel extends LitElement {
   /** The device to show, or null when the alarm is a gateway's. */
   @property() device: string | null = null;
   @property() alarm: string | null = null;
+  @property({ attribute: false }) map: MapView | null = null;
   @state() private detail: DeviceDetail | null = null;
   @state() private problem = "";
   @state() private loadedMs = 0;
@@ -113,6 +116,10 @@ export class DevicePanel extends LitElement {
         text-align: left;
         margin-bottom: 5px;
       }
+      .now {
+        background: var(--warn-ground);
+        color: var(--warn-ink);
+      }
       .fresh {
         color: var(--good);
         font-weight: 600;
@@ -152,11 +159,13 @@ export class DevicePanel extends LitElement {
           ${detail?.name ?? this.device ?? alarm?.gateway_id ?? ""}
           <small>${detail ? pick({ zh: detail.kind_zh, en: detail.kind_en }) : ""} ${this.device ?? ""}</small>
         </h2>
+        ${detail ? this.sceneButton(detail) : nothing}
         <button class="bare shut" aria-label=${t("app.close")} title=${t("app.close")} @click=${this.shut}>
           ${tool("close", 20)}
         </button>
       </header>
       <div class="body">
+        ${store.past ? html`<section class="now" role="status">${t("device.ofNow")}</section>` : nothing}
         ${alarm ? html`<bt-alarm-card .alarm=${alarm}></bt-alarm-card>` : nothing}
         ${this.problem ? html`<section class="problem" role="alert">${this.problem}</section>` : nothing}
         ${detail ? this.parts(detail) : nothing}
@@ -189,7 +198,18 @@ export class DevicePanel extends LitElement {
       <section>
         <h3>${t("device.facts")}</h3>
         ${this.facts(detail)}
-      </section>`;
+      </section>
+      <bt-device-more .detail=${detail} .map=${this.map}></bt-device-more>`;
+  }
+
+  /** The building it is in, else the block. */
+  private sceneButton(detail: DeviceDetail) {
+    const place = detail.path.findLast((step) => step.kind === "building" || step.kind === "block");
+    if (!place) return nothing;
+    const word = t("device.scene", { name: placeName(place) });
+    return html`<button class="scene" aria-label=${word} title=${word} @click=${() => askScene(this, { space: place.code })}>
+      ${t("device.3d")}
+    </button>`;
   }
 
   /** The list's word on alarms is newer than the device's, which is fetched only now and then. */

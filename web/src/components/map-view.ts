@@ -1,5 +1,5 @@
 // The map: puts the ground and the desk's state into MapLibre's sources, and tells what is pressed.
-import { LitElement, css, html, nothing, unsafeCSS } from "lit";
+import { LitElement, html, nothing, unsafeCSS } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
 import { Map as Chart, setWorkerUrl, type GeoJSONSource, type MapLayerMouseEvent } from "maplibre-gl";
 import maplibreCss from "maplibre-gl/dist/maplibre-gl.css?inline";
@@ -8,6 +8,8 @@ import { findableDevice, findableSpace } from "../find.ts";
 import { lang, onLang, placeName, t } from "../i18n.ts";
 import { addImages } from "../map/images.ts";
 import { isSynthetic, loadGround, type Ground } from "../map/ground.ts";
+import { Guests } from "../map/guests.ts";
+import { onHold } from "../map/holding.ts";
 import {
   alarmSigns,
   blockSigns,
@@ -16,6 +18,7 @@ import {
   markedBlocks,
   markedBuildings,
   outsideBlocks,
+  signsThen,
 } from "../map/overlays.ts";
 import { DAY, NIGHT } from "../map/palette.ts";
 import { buildStyle, BUILDING_ZOOM, type SourceName } from "../map/style.ts";
@@ -23,7 +26,8 @@ import { problemText } from "../problem.ts";
 import { store } from "../store.ts";
 import { isLight, onTheme } from "../theme.ts";
 import type { DeviceState, SpaceCollection, SpaceProperties } from "../types.ts";
-import { findables } from "./find-box.ts";
+import { findables, looksAt } from "./find-box.ts";
+import { mapStyles } from "./map-styles.ts";
 import type { MapAct } from "./map-tools.ts";
 import { choose, shared } from "./shared.ts";
 import "./map-tools.ts";
@@ -35,6 +39,8 @@ const BLOCK_ZOOM = 15.2;
 /** With more devices than this, their discs would cover the blocks from afar: they appear nearer. */
 const CROWD = 3_000;
 const CROWD_ZOOM = 13.5;
+/** Pixels left free around what is fitted into the map; the tools stand at the right. */
+const EDGES = { left: 20, top: 20, bottom: 20, right: 58 };
 const RETRY_MS = 4_000;
 const NONE: SpaceCollection = { type: "FeatureCollection", features: [] };
 
@@ -55,50 +61,11 @@ export class MapView extends LitElement {
   private styled = false;
   private framed = false;
   private off: (() => void)[] = [];
+  /** What views that load late draw here. */
+  readonly guests = new Guests(() => (this.styled ? this.chart : null), () => this.palette());
   private last: Partial<Record<"alarms" | "spaces" | "devices" | "gateways", unknown>> = {};
 
-  static override styles = [
-    unsafeCSS(maplibreCss),
-    shared,
-    css`
-      :host {
-        display: block;
-        position: relative;
-        overflow: hidden;
-        background: var(--ground);
-      }
-      .chart {
-        position: absolute;
-        inset: 0;
-      }
-      bt-map-tools {
-        position: absolute;
-        right: 10px;
-        top: 10px;
-      }
-      .tip {
-        position: absolute;
-        left: 10px;
-        bottom: 10px;
-        padding: 5px 11px;
-        background: var(--panel);
-        border: 1px solid var(--line);
-        border-radius: 6px;
-        pointer-events: none;
-        font-size: 13px;
-        max-width: calc(100% - 20px);
-      }
-      .word {
-        position: absolute;
-        inset: 0;
-        display: grid;
-        place-items: center;
-        padding: 20px;
-        text-align: center;
-        pointer-events: none;
-      }
-    `,
-  ];
+  static override styles = [unsafeCSS(maplibreCss), shared, mapStyles];
 
   override disconnectedCallback(): void {
     for (const off of this.off) off();
@@ -129,22 +96,50 @@ export class MapView extends LitElement {
       ${this.tip ? html`<div class="tip" style="left:${this.coveredLeft + 10}px">${this.tip}</div>` : nothing}`;
   }
 
-  /** Fly to a point and ring it. */
-  showPoint(lon: number, lat: number): void {
+  /** Ring a point. */
+  mark(lon: number, lat: number): void {
     this.picked = [lon, lat];
     this.putPick();
+  }
+
+  /** Fly to a point and ring it. */
+  showPoint(lon: number, lat: number): void {
+    this.mark(lon, lat);
     const zoom = Math.max(CLOSE_UP, this.chart?.getZoom() ?? 0);
     this.chart?.flyTo({ center: [lon, lat], zoom, padding: this.padding(), maxDuration: 2200 });
   }
 
-  /** Fly to a block, and return its name. */
+  /** Show the whole district, as at the beginning. */
+  home(): void {
+    this.chart?.resize();
+    this.frame(false);
+  }
+
+  /** Show a whole box: west, south, east, north. */
+  showBox(box: [number, number, number, number]): void {
+    // The map keeps the padding of its last flight and adds what a fit asks for.
+    this.chart?.setPadding(this.padding());
+    this.chart?.fitBounds(box, { padding: EDGES, maxZoom: CLOSE_UP, maxDuration: 1800 });
+  }
+
+  /** Fly to a block or a building, and return its name; empty when the map shows no such space. */
   showSpace(code: string): string {
-    const block = this.ground?.blocks.features.find((space) => space.properties.code === code);
-    if (!block) return "";
-    const { lon, lat } = block.properties;
-    const zoom = Math.max(BLOCK_ZOOM, this.chart?.getZoom() ?? 0);
+    const all = [...(this.ground?.blocks.features ?? []), ...(this.buildings?.features ?? [])];
+    const found = all.find((space) => space.properties.code === code);
+    if (!found) return "";
+    const { lon, lat, kind } = found.properties;
+    const least = kind === "building" ? CLOSE_UP : BLOCK_ZOOM;
+    const zoom = Math.max(least, this.chart?.getZoom() ?? 0);
     this.chart?.flyTo({ center: [lon, lat], zoom, padding: this.padding(), maxDuration: 2200 });
-    return placeName(block.properties);
+    return placeName(found.properties);
+  }
+
+  /** Fetch outlines and places anew: the map in force may be another. */
+  async renew(): Promise<void> {
+    this.buildings = null;
+    this.last = {};
+    await this.fetchGround();
+    await this.fetchBuildings();
   }
 
   /** Where a device stands, or null when it is not known. */
@@ -174,6 +169,7 @@ export class MapView extends LitElement {
     this.chart = chart;
     chart.on("style.load", () => this.styleLoaded());
     chart.on("zoomend", () => void this.fetchBuildings());
+    chart.on("moveend", () => (looksAt.centre = [chart.getCenter().lng, chart.getCenter().lat]));
     chart.on("pitch", () => (this.tilted = chart.getPitch() > 5));
     chart.on("idle", () => this.toggleAttribute("data-ready", this.ground !== null));
     this.listen(chart);
@@ -192,8 +188,9 @@ export class MapView extends LitElement {
 
   private listen(chart: Chart): void {
     const signs = ["alarms", "alarms-nowhere"];
-    const points = [...signs, "devices", "block-signs", "blocks"];
+    const points = [...signs, "devices", "block-signs", "buildings", "blocks"];
     chart.on("click", (event) => this.press(event, points));
+    onHold(chart, (lon, lat) => choose(this, { point: [lon, lat] }));
     for (const layer of points) {
       chart.on("mousemove", layer, (event: MapLayerMouseEvent) => this.hover(event));
       chart.on("mouseleave", layer, () => this.unhover());
@@ -207,10 +204,14 @@ export class MapView extends LitElement {
       [x - 6, y - 6],
       [x + 6, y + 6],
     ];
-    const hits = this.chart?.queryRenderedFeatures(near, { layers }) ?? [];
-    const first = layers.map((layer) => hits.find((hit) => hit.layer.id === layer)).find(Boolean);
-    const facts = first?.properties;
-    if (!facts) return;
+    const guests = this.guests.pressable();
+    const all = [...guests.keys(), ...layers].filter((layer) => this.chart?.getLayer(layer));
+    const hits = this.chart?.queryRenderedFeatures(near, { layers: all }) ?? [];
+    const first = all.map((layer) => hits.find((hit) => hit.layer.id === layer)).find(Boolean);
+    if (!first) return;
+    const facts = first.properties;
+    const guest = guests.get(first.layer.id);
+    if (guest) return guest.press?.(first.layer.id, facts);
     if (facts["alarm_id"]) choose(this, { alarm: String(facts["alarm_id"]) });
     else if (facts["device_id"]) choose(this, { device: String(facts["device_id"]) });
     else if (facts["code"]) choose(this, { space: String(facts["code"]) });
@@ -230,7 +231,7 @@ export class MapView extends LitElement {
   }
 
   private blockTip(block: SpaceProperties): string {
-    const count = store.desk.spaces.get(block.code);
+    const count = store.shown.spaces.get(block.code);
     const said = t("map.blockTip", { open: count?.open ?? 0, devices: count?.devices ?? 0 });
     return `${placeName(block)} · ${said}`;
   }
@@ -254,7 +255,8 @@ export class MapView extends LitElement {
   private frame(animate: boolean): void {
     const box = this.ground && extent(this.ground.blocks);
     if (!box || !this.chart) return;
-    this.chart.fitBounds(box, { padding: { left: 20, top: 20, bottom: 20, right: 58 }, animate, pitch: 0, bearing: 0 });
+    this.chart.setPadding(this.padding());
+    this.chart.fitBounds(box, { padding: EDGES, animate, pitch: 0, bearing: 0 });
   }
 
   private palette() {
@@ -276,6 +278,7 @@ export class MapView extends LitElement {
       this.turnDevices();
     }
     this.putGround();
+    this.guests.redraw();
   }
 
   private async fetchGround(): Promise<void> {
@@ -357,22 +360,27 @@ export class MapView extends LitElement {
   /** Bring the map up to the desk's state; only what has changed since the last call is touched. */
   private putState(): void {
     if (!this.styled || !this.ground) return;
-    const { alarms, spaces, devices, gateways } = store.desk;
+    const { spaces, devices, gateways } = store.shown;
+    // Of the past the server tells which devices were in alarm, not by which alarms.
+    const alarms = store.past ? store.past.devices : store.desk.alarms;
     if (spaces !== this.last.spaces) {
       const marked = markedBlocks(this.ground.blocks, spaces);
       this.putFeatures("block-alarms", marked);
       this.putFeatures("block-signs", blockSigns(marked, spaces));
       this.setAttribute("data-marked", String(marked.length));
     }
-    if (alarms !== this.last.alarms) {
-      const open = [...alarms.values()].filter((alarm) => alarm.state !== "closed");
-      this.putFeatures("alarms", alarmSigns(open));
-      this.putFeatures("alarms-nowhere", alarmSigns(outsideBlocks(open)));
-      this.putFeatures("building-alarms", markedBuildings(this.buildings ?? NONE, open));
-    }
+    if (alarms !== this.last.alarms) this.putAlarms();
     if (gateways !== this.last.gateways) this.putFeatures("gateways", gatewayPoints(gateways));
     if (devices !== this.last.devices) this.putDevices(devices);
     this.last = { alarms, spaces, devices, gateways };
+  }
+
+  private putAlarms(): void {
+    const open = store.past ? [] : [...store.desk.alarms.values()].filter((alarm) => alarm.state !== "closed");
+    const then = store.past && this.ground ? signsThen(this.ground.devices, store.past.devices) : null;
+    this.putFeatures("alarms", then ?? alarmSigns(open));
+    this.putFeatures("alarms-nowhere", alarmSigns(outsideBlocks(open)));
+    this.putFeatures("building-alarms", markedBuildings(this.buildings ?? NONE, open));
   }
 
   private putDevices(devices: ReadonlyMap<string, DeviceState>): void {

@@ -98,6 +98,10 @@ export interface Choice {
   alarm?: string;
   device?: string;
   space?: string;
+  /** Longitude, latitude: what is here. */
+  point?: [number, number];
+  /** What the point was found by. */
+  named?: string;
 }
 
 export function choose(from: EventTarget, choice: Choice): void {
@@ -109,8 +113,19 @@ export function askClose(from: EventTarget, alarmId: string): void {
   from.dispatchEvent(new CustomEvent<string>("bt-ask-close", { detail: alarmId, bubbles: true, composed: true }));
 }
 
+/** What to show in three dimensions: a space, or a surveyed surface. */
+export interface SceneOf {
+  space?: string;
+  surface?: string;
+}
+
+export function askScene(from: EventTarget, scene: SceneOf): void {
+  from.dispatchEvent(new CustomEvent<SceneOf>("bt-scene", { detail: scene, bubbles: true, composed: true }));
+}
+
 declare global {
   interface HTMLElementEventMap {
+    "bt-scene": CustomEvent<SceneOf>;
     "bt-choose": CustomEvent<Choice>;
     "bt-ask-close": CustomEvent<string>;
   }

@@ -98,7 +98,7 @@ export class Summary extends LitElement {
   ];
 
   protected override render() {
-    const { totals, beat } = store.desk;
+    const { totals, beat } = store.shown;
     if (!totals) return html`<span class="hush">${t("app.loading")}</span>`;
     return html`<span class="group" role="group" aria-label=${t("sum.title")}>
         <span>${t("sum.devices")} <b data-sum="devices">${count(totals.devices)}</b></span>
@@ -108,7 +108,7 @@ export class Summary extends LitElement {
         ${totals.unplaced > 0
           ? html`<span class="wide">${t("sum.unplaced")} <b>${count(totals.unplaced)}</b></span>`
           : nothing}
-        <span>${t("sum.rate")} <b data-sum="rate">${beat ? rate(beat.readings_per_s) : "—"}</b></span>
+        <span>${t("sum.rate")} <b data-sum="rate">${beat && !store.past ? rate(beat.readings_per_s) : "—"}</b></span>
       </span>
       <span class="group fields ${lang()}">
         <span class="wide">${t("sum.open")} <b>${count(totals.open)}</b></span>
@@ -136,6 +136,12 @@ export class Summary extends LitElement {
 function sumByField(): Record<FieldName, FieldSum> {
   const none = (): FieldSum => ({ open: 0, unacknowledged: 0, severity: 0 });
   const sums = { fire: none(), water: none(), slope: none(), traffic: none(), system: none() };
+  if (store.past) {
+    for (const [field, told] of Object.entries(store.past.totals.by_field)) {
+      Object.assign(sums[field as FieldName], told);
+    }
+    return sums;
+  }
   for (const alarm of store.desk.alarms.values()) {
     if (alarm.state === "closed") continue;
     const sum = sums[alarm.field];

@@ -1,6 +1,6 @@
 // The top line: who and where we are, whether what is shown is live, and the page's switches.
 import { LitElement, css, html, nothing } from "lit";
-import { customElement } from "lit/decorators.js";
+import { customElement, property, query, state } from "lit/decorators.js";
 import { clock } from "../format.ts";
 import { lang, setLang, t } from "../i18n.ts";
 import { Live } from "../live.ts";
@@ -15,6 +15,11 @@ const THEME_SIGN = { auto: "half", dark: "moon", light: "sun" } as const;
 
 @customElement("bt-top-bar")
 export class TopBar extends LitElement {
+  @property() mode: "duty" | "maps" = "duty";
+  @property({ type: Boolean }) past = false;
+  /** On a phone the box to find things takes the bar's place while it is used. */
+  @state() private finding = false;
+  @query("bt-find-box") private box!: HTMLElement;
   protected live = new Live(this, 1000);
 
   static override styles = [
@@ -72,14 +77,46 @@ export class TopBar extends LitElement {
         display: inline-flex;
         align-items: center;
       }
+      .bare[aria-pressed="true"] {
+        background: var(--raised);
+        color: var(--accent);
+        border-color: var(--accent);
+      }
+      .narrow {
+        display: none;
+      }
       @media (max-width: 760px) {
         :host {
           gap: 8px;
           padding: 0 8px;
+          position: relative;
         }
         .wide,
+        time,
         bt-find-box {
           display: none;
+        }
+        .narrow {
+          display: inline-flex;
+        }
+        .finding {
+          display: block;
+          position: absolute;
+          z-index: 30;
+          inset: 4px 50px 4px 8px;
+          width: auto;
+        }
+        .finding ~ nav .find {
+          position: absolute;
+          z-index: 31;
+          right: 6px;
+          top: 6px;
+        }
+        .finding ~ nav > :not(.find) {
+          visibility: hidden;
+        }
+        nav .bare {
+          padding: 4px 5px;
         }
         nav {
           margin-left: auto;
@@ -97,13 +134,18 @@ export class TopBar extends LitElement {
     return html`<h1>${t("app.title")}</h1>
       <span class="hush wide">${t("app.subtitle")}</span>
       <span class="link ${link}" data-link=${link}><span class="dot"></span>${t(`link.${link}`)}</span>
-      <bt-find-box></bt-find-box>
+      <bt-find-box
+        class=${this.finding ? "finding" : ""}
+        @bt-choose=${() => (this.finding = false)}
+        @keydown=${(event: KeyboardEvent) => event.key === "Escape" && (this.finding = false)}
+      ></bt-find-box>
       <span class="wide hush">${t("app.clock")}</span>
       <time>${clock(store.nowMs())}</time>
       <nav>
-        ${this.soundSwitch()} ${this.themeSwitch()}
+        ${session ? this.views() : nothing} ${this.soundSwitch()} ${this.themeSwitch()}
         <button class="bare language" title=${t("app.languageHint")} @click=${this.turnLanguage}>
-          ${t("app.language")}
+          <span class="wide">${t("app.language")}</span
+          ><span class="narrow">${lang() === "zh" ? "EN" : "中"}</span>
         </button>
         ${session
           ? html`<span class="wide hush">${session.name} · ${t(`login.${session.role}`)}</span>
@@ -112,6 +154,44 @@ export class TopBar extends LitElement {
               </button>`
           : nothing}
       </nav>`;
+  }
+
+  private views() {
+    const maps = this.mode === "maps";
+    const [mapsWord, pastWord] = [t(maps ? "app.duty" : "app.maps"), t(this.past ? "app.live" : "app.past")];
+    return html`<button
+        class="bare find narrow"
+        aria-expanded=${this.finding}
+        aria-label=${t("device.find")}
+        title=${t("device.find")}
+        @click=${this.turnFinding}
+      >
+        ${tool(this.finding ? "close" : "find")}
+      </button>
+      <button
+        class="bare past"
+        aria-pressed=${this.past}
+        aria-label=${pastWord}
+        title=${pastWord}
+        @click=${() => this.dispatchEvent(new CustomEvent("past"))}
+      >
+        ${tool("clock")}
+      </button>
+      <button
+        class="bare maps"
+        aria-pressed=${maps}
+        aria-label=${mapsWord}
+        title=${mapsWord}
+        @click=${() => this.dispatchEvent(new CustomEvent("mode", { detail: maps ? "duty" : "maps" }))}
+      >
+        ${tool("layers")}
+      </button>`;
+  }
+
+  private async turnFinding(): Promise<void> {
+    this.finding = !this.finding;
+    await this.updateComplete;
+    if (this.finding) this.box.focus();
   }
 
   private soundSwitch() {

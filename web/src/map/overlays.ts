@@ -1,6 +1,14 @@
 // What the alarms add to the map: which blocks, buildings and points carry which sign. Pure.
 import { isUnacknowledged } from "../roll.ts";
-import type { Alarm, Feature, GatewayState, SpaceCollection, SpaceProperties } from "../types.ts";
+import type {
+  Alarm,
+  DeviceCollection,
+  DeviceState,
+  Feature,
+  GatewayState,
+  SpaceCollection,
+  SpaceProperties,
+} from "../types.ts";
 import type { SpaceCount } from "../desk.ts";
 
 type Point = { type: "Point"; coordinates: [number, number] };
@@ -77,6 +85,15 @@ export function alarmSigns(open: readonly Alarm[]): Sign[] {
       alarm_id: worst.alarm_id,
       code: "",
     });
+  });
+}
+
+/** One sign for each device that was in alarm at a past time. Who had acknowledged is not known of the past. */
+export function signsThen(devices: DeviceCollection, states: ReadonlyMap<string, DeviceState>): Sign[] {
+  return devices.features.flatMap(({ properties: { device_id }, geometry: { coordinates } }) => {
+    const severity = states.get(device_id)?.[1] ?? 0;
+    const sign = { icon: icon(severity, false), severity, open: 1, device_id, alarm_id: "", code: "" };
+    return severity > 0 ? [point(...coordinates, sign)] : [];
   });
 }
 
