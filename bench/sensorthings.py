@@ -37,6 +37,7 @@ SERIES = 20_000
 LONG = 100_000
 """Observations of the one Datastream that is paged through."""
 ROUNDS = 40
+CHANGES = 8
 NEWEST = "/Datastreams?$expand=Observations($top=1;$orderby=phenomenonTime desc)&$top=20000"
 
 
@@ -81,6 +82,7 @@ def measure(ground_: Any) -> dict[str, Any]:
         return {
             "datastreams": SERIES,
             "newest": asked(client, NEWEST),
+            "newest_after_a_change": changed(client, dsn),
             "newest_gzip": asked(client, NEWEST, zipped=True),
             "page_of_observations": paged(client, ""),
             "page_of_observations_by_skip_alone": paged(client, "skip"),
@@ -103,6 +105,26 @@ def asked(client: Client, path: str, *, zipped: bool = False) -> dict[str, Any]:
         "bytes": len(body),
         "entities": len(json.loads(plain)["value"]),
     }
+
+
+def changed(client: Client, dsn: str) -> dict[str, Any]:
+    """Change the registry and ask until the change shows, ``CHANGES`` times; the slowest of each.
+
+    In this answer the API writes every Datastream anew, and meanwhile reads its whole state.
+    """
+    slowest = []
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        for number in range(CHANGES):
+            name = f"changed {number}"
+            conn.execute("UPDATE device SET name = %s WHERE device_id = 'heat-000001'", (name,))
+            conn.execute("NOTIFY blocktwin_registry")
+            body, longest = b"", 0.0
+            while name.encode() not in body:
+                took, body = client.get(NEWEST)
+                longest = max(longest, took)
+            slowest.append(longest)
+    ordered = sorted(slowest)
+    return {"p50_ms": round(ordered[len(ordered) // 2], 1), "slowest_ms": round(ordered[-1], 1)}
 
 
 def paged(client: Client, how: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ import re
 from dataclasses import dataclass
 
 from geodata.malformed import Cause, CodeMalformed, text_only
+from geodata.said import Said, quoted
 
 UNITS = 3600 * 2048
 """Units of 1/2048 second in a degree, the edge of a cell of level 10."""
@@ -222,8 +223,12 @@ def _read(code: str) -> tuple[int, int, int]:
 def _level_by_length(text: str) -> int:
     if len(text) not in LENGTHS[1:]:
         raise CodeMalformed(
-            f"{text!r} has {len(text)} signs; a BeiDou grid code has "
-            f"{', '.join(str(n) for n in LENGTHS[1:-1])} or {LENGTHS[-1]} (levels 1 to 10)",
+            Said(
+                f"{quoted(text)}共 {len(text)} 个字符；北斗网格码应为 "
+                f"{'、'.join(str(n) for n in LENGTHS[1:-1])} 或 {LENGTHS[-1]} 个字符（1 至 10 级）",
+                f"{text!r} has {len(text)} signs; a BeiDou grid code has "
+                f"{', '.join(str(n) for n in LENGTHS[1:-1])} or {LENGTHS[-1]} (levels 1 to 10)",
+            ),
             cause=Cause.SHAPE,
         )
     return LENGTHS.index(len(text))
@@ -231,22 +236,37 @@ def _level_by_length(text: str) -> int:
 
 def _read_first(text: str) -> tuple[int, int]:
     if text[0] == "S":
-        raise CodeMalformed(f"{text!r} lies south of the equator, not in China", cause=Cause.DIGITS)
+        said = Said(
+            f"{quoted(text)}位于赤道以南，不在中国境内",
+            f"{text!r} lies south of the equator, not in China",
+        )
+        raise CodeMalformed(said, cause=Cause.DIGITS)
     if re.match(r"N[0-9]{2}[A-Z]", text) is None:
         raise CodeMalformed(
-            f"{text!r} begins with {text[:4]!r}; a BeiDou grid code begins with N, two digits and "
-            "a capital letter, as N50F",
+            Said(
+                f"{quoted(text)}以{quoted(text[:4])}开头；"
+                "北斗网格码以 N、两位数字和一个大写字母开头，如 N50F",
+                f"{text!r} begins with {text[:4]!r}; a BeiDou grid code begins with N, two digits "
+                "and a capital letter, as N50F",
+            ),
             cause=Cause.SHAPE,
         )
     column, row = int(text[1:3]) - _FIRST_COLUMN, _LETTERS.find(text[3])
     if not 0 <= column < _LEVELS[0].columns:
         raise CodeMalformed(
-            f"digits 2-3 of {text!r} are {text[1:3]}; east of Greenwich they are 31 to 60",
+            Said(
+                f"{quoted(text)}第 2-3 位为 {text[1:3]}；东经范围应为 31 至 60",
+                f"digits 2-3 of {text!r} are {text[1:3]}; east of Greenwich they are 31 to 60",
+            ),
             cause=Cause.DIGITS,
         )
     if row < 0:
         raise CodeMalformed(
-            f"sign 4 of {text!r} is {text[3]}; it is A to V (latitude 0 to 88)", cause=Cause.DIGITS
+            Said(
+                f"{quoted(text)}第 4 位为 {text[3]}；应为 A 至 V（纬度 0 至 88 度）",
+                f"sign 4 of {text!r} is {text[3]}; it is A to V (latitude 0 to 88)",
+            ),
+            cause=Cause.DIGITS,
         )
     return column * _LEVELS[0].width, row * _LEVELS[0].height
 
@@ -262,8 +282,14 @@ def _read_piece(text: str, size: _Level, start: int, end: int) -> tuple[int, int
         most = f"{_HEX[size.columns - 1]} and {_HEX[size.rows - 1]}"
     if 0 <= column < size.columns and 0 <= row < size.rows:
         return column, row
-    where = f"sign {start + 1}" if end == start + 1 else f"signs {start + 1}-{end}"
+    several = end > start + 1
+    at = f"{start + 1}-{end}" if several else f"{start + 1}"
     raise CodeMalformed(
-        f"{where} of {text!r} are {text[start:end]!r}; they go from 0 to {most} (capital letters)",
+        Said(
+            f"{quoted(text)}第 {at} 位为{quoted(text[start:end])}；应在 0 至 "
+            f"{most.replace(' and ', ' 和 ')} 之间（大写字母）",
+            f"{'signs' if several else 'sign'} {at} of {text!r} are {text[start:end]!r}; "
+            f"they go from 0 to {most} (capital letters)",
+        ),
         cause=Cause.DIGITS,
     )

@@ -28,8 +28,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from core.model import SpaceKind
 from geodata import beidou
 from geodata.malformed import Cause, CodeMalformed, text_only
+from geodata.said import KINDS_ZH, Said, quoted
 
 __all__ = [
     "Cause", "Code", "CodeKind", "CodeMalformed", "child", "containers", "in_reading_order",
@@ -127,8 +129,7 @@ def parse(code: str) -> Code:
     _refuse_spoiled(text)
     if not re.fullmatch("[0-9]+", text) or len(text) not in _PIECES:
         raise CodeMalformed(
-            f"{text[:_LONGEST]!r} {_what_is_there(text)}; known are codes of "
-            "6, 9, 12, 15, 17, 19 or 25 digits and BeiDou grid codes",
+            _unknown_shape(text),
             cause=Cause.SHAPE,
         )
     _check_digits(text)
@@ -283,7 +284,10 @@ def _check_digits(text: str) -> None:
     """Refuse digits that cannot be: a province that is none, a part that is 000."""
     if text[:2] not in PROVINCES:
         raise CodeMalformed(
-            f"digits 1-2 of {text!r} are {text[:2]}, which is no province (GB/T 2260)",
+            Said(
+                f"{quoted(text)}第 1-2 位为 {text[:2]}，不是省级代码（GB/T 2260）",
+                f"digits 1-2 of {text!r} are {text[:2]}, which is no province (GB/T 2260)",
+            ),
             cause=Cause.DIGITS,
         )
     at = 6
@@ -297,9 +301,14 @@ def _check_digits(text: str) -> None:
 
 def _refuse_nought(text: str, name: str, start: int, end: int) -> None:
     padded = not text[start:].strip("0") and len(text) in (9, 12)
+    level = KINDS_ZH[SpaceKind(name)]
     raise CodeMalformed(
-        f"digits {start + 1}-{end} of {text!r} are {text[start:end]}, no {name}"
-        + (f"; it is {text[:start]} filled up with zeros" if padded else ""),
+        Said(
+            f"{quoted(text)}第 {start + 1}-{end} 位为 {text[start:end]}，不是{level}代码"
+            + (f"；实为 {text[:start]} 末尾补零" if padded else ""),
+            f"digits {start + 1}-{end} of {text!r} are {text[start:end]}, no {name}"
+            + (f"; it is {text[:start]} filled up with zeros" if padded else ""),
+        ),
         cause=Cause.DIGITS,
         mended=text[:start] if padded else "",
     )
@@ -309,40 +318,69 @@ def _refuse_spoiled(text: str) -> None:
     """Refuse what a spreadsheet or a keyboard made of a code, and say which code was meant."""
     if _EXPONENT.fullmatch(text):
         raise CodeMalformed(
-            f"{text!r} is a number in scientific notation: a spreadsheet took the code for a "
-            "number and its last digits are lost; deliver the column as text",
+            Said(
+                f"{quoted(text)}是科学计数法的数值：电子表格把编码当作数值，末尾各位已丢失；"
+                "该列请按文本提供",
+                f"{text!r} is a number in scientific notation: a spreadsheet took the code for a "
+                "number and its last digits are lost; deliver the column as text",
+            ),
             cause=Cause.SPOILED,
         )
     for why, mended in _mendings(text):
         if mended != text and re.fullmatch("[0-9]+", mended) and len(mended) in _PIECES:
-            raise CodeMalformed(f"{text!r} {why}", cause=Cause.SPOILED, mended=mended)
+            said = Said(f"{quoted(text)}{why.zh}", f"{text!r} {why.en}")
+            raise CodeMalformed(said, cause=Cause.SPOILED, mended=mended)
 
 
-def _mendings(text: str) -> Iterable[tuple[str, str]]:
+def _mendings(text: str) -> Iterable[tuple[Said, str]]:
     plain = unicodedata.normalize("NFKC", text[:_LONGEST])
-    yield "is written with full-width digits", plain
+    yield Said("用全角数字书写", "is written with full-width digits"), plain
     bare = _INVISIBLE.sub("", plain)
-    yield "has spaces or invisible signs in it", bare
-    yield "has the apostrophe by which a spreadsheet marks text", bare.strip("'\u2018\u2019\"")
-    yield "ends in the decimals of a number", re.sub(r"\.0+$", "", bare)
-    yield "has the separators of a number", re.sub(r"[,_-]", "", bare)
-    yield "has letters O or l in place of digits", bare.translate(str.maketrans("OoIl", "0011"))
+    yield Said("含空格或不可见字符", "has spaces or invisible signs in it"), bare
+    yield (
+        Said("带电子表格的文本撇号", "has the apostrophe by which a spreadsheet marks text"),
+        bare.strip("'\u2018\u2019\""),
+    )
+    yield Said("带数值的小数尾", "ends in the decimals of a number"), re.sub(r"\.0+$", "", bare)
+    yield Said("带数值分隔符", "has the separators of a number"), re.sub(r"[,_-]", "", bare)
+    yield (
+        Said("以字母 O 或 l 代替数字", "has letters O or l in place of digits"),
+        bare.translate(str.maketrans("OoIl", "0011")),
+    )
 
 
 def _refuse_cut_by_spreadsheet(text: str) -> None:
     tail = text[_SPREADSHEET_DIGITS:]
     if len(text) >= 17 and not tail.strip("0"):
         raise CodeMalformed(
-            f"digits {_SPREADSHEET_DIGITS + 1}-{len(text)} of {text!r} are all 0: a spreadsheet "
-            f"keeps {_SPREADSHEET_DIGITS} digits of a number; deliver the column as text",
+            Said(
+                f"{quoted(text)}第 {_SPREADSHEET_DIGITS + 1}-{len(text)} 位全为 0：电子表格的数值"
+                f"只保留 {_SPREADSHEET_DIGITS} 位；该列请按文本提供",
+                f"digits {_SPREADSHEET_DIGITS + 1}-{len(text)} of {text!r} are all 0: a "
+                f"spreadsheet keeps {_SPREADSHEET_DIGITS} digits of a number; "
+                "deliver the column as text",
+            ),
             cause=Cause.SPOILED,
         )
 
 
-def _what_is_there(text: str) -> str:
+def _unknown_shape(text: str) -> Said:
+    there = _what_is_there(text)
+    return Said(
+        f"{quoted(text[:_LONGEST])}{there.zh}；可识别的编码为 "
+        "6、9、12、15、17、19、25 位数字码和北斗网格码",
+        f"{text[:_LONGEST]!r} {there.en}; known are codes of "
+        "6, 9, 12, 15, 17, 19 or 25 digits and BeiDou grid codes",
+    )
+
+
+def _what_is_there(text: str) -> Said:
     if not text:
-        return "is empty"
+        return Said("为空", "is empty")
     if re.fullmatch("[0-9]+", text):
-        hint = "" if len(text) not in (5, 8, 11, 16, 18, 24) else ", perhaps one was lost"
-        return f"has {len(text)} digits{hint}"
-    return "holds signs that are no digits"
+        lost = len(text) in (5, 8, 11, 16, 18, 24)
+        return Said(
+            f"共 {len(text)} 位{'，可能少了一位' if lost else ''}",
+            f"has {len(text)} digits{', perhaps one was lost' if lost else ''}",
+        )
+    return Said("含非数字字符", "holds signs that are no digits")

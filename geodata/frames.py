@@ -18,6 +18,7 @@ Example:
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,6 +38,7 @@ __all__ = [
 _LONGEST = 200
 _NAMES = {
     "wgs84": 4326, "wgs1984": 4326, "gps": 4326, "crs84": 4326, "ogccrs84": 4326,
+    "gcswgs1984": 4326, "gcschinageodeticcoordinatesystem2000": 4490,
     "cgcs2000": 4490, "china2000": 4490, "chinageodeticcoordinatesystem2000": 4490,
     "国家2000": 4490, "2000国家大地坐标系": 4490, "国家2000坐标系": 4490,
     "webmercator": 3857, "pseudomercator": 3857, "mercator": 3857, "900913": 3857,
@@ -46,6 +48,11 @@ _GCJ02 = {"gcj02", "gcj", "gcj02ll", "火星坐标", "火星坐标系", "火星"
 _BD09 = {"bd09", "bd09ll", "baidu", "百度坐标", "百度坐标系", "百度"}
 _CODE = re.compile(r"(?:epsg|cgcs2000epsg|cgcs2000|wgs84epsg|urnogcdefcrsepsg)?0*([1-9][0-9]{3,5})")
 _URL = re.compile(r"https?://www\.opengis\.net/def/crs/(?:epsg/[0-9.]+/([0-9]+)|ogc/[0-9.]+/crs84)")
+
+_ESRI_ZONE = re.compile(
+    r"cgcs2000(?:(?P<width>[36])degree)?(?:gk|gausskruger)(?P<by>zone|cm)(?P<number>[0-9]{2,3})e?"
+)
+"""CGCS2000_3_Degree_GK_CM_114E, CGCS2000_GK_Zone_20, CGCS2000 / 3-degree Gauss-Kruger zone 38."""
 
 _GK_ZONES = (
     (range(4491, 4502), "6-degree zones 13 to 23, zone number in the easting"),
@@ -82,7 +89,8 @@ def frame(name: str) -> Frame:
     url = _URL.fullmatch(name.strip().lower())
     if url:
         return epsg(int(url[1])) if url[1] else epsg(4326)
-    plain = re.sub(r"[\s_:()/.-]", "", name[:_LONGEST].casefold())
+    halfwidth = unicodedata.normalize("NFKC", name[:_LONGEST])
+    plain = re.sub(r"[\s_:()/.-]", "", halfwidth.casefold())
     if plain in _GCJ02:
         return GCJ02
     if plain in _BD09:
@@ -92,10 +100,29 @@ def frame(name: str) -> Frame:
     code = _CODE.fullmatch(plain)
     if code:
         return epsg(int(code[1]))
+    zone = _ESRI_ZONE.fullmatch(plain)
+    if zone:
+        return _zone_by_title(zone)
     raise FrameUnknown(
         f"{name[:_LONGEST]!r} is no coordinate system that blocktwin knows",
         remedy="write EPSG:4490, EPSG:4547, GCJ-02, BD-09 ...; blocktwin map frames lists them",
     )
+
+
+def _zone_by_title(found: re.Match[str]) -> Frame:
+    """Return the zone that ArcGIS and EPSG call so; its number or meridian must exist."""
+    wide = 6 if found["width"] is None else int(found["width"])
+    number = int(found["number"])
+    numbered = found["by"] == "zone"
+    first, last = (13, 23) if wide == 6 else (25, 45)
+    zone, rest = (number, 0) if numbered else divmod(number + (3 if wide == 6 else 0), wide)
+    if rest or not first <= zone <= last:
+        raise FrameUnknown(
+            f"{found[0][:_LONGEST]!r}: China has no {wide}-degree zone of that number or meridian",
+            remedy="blocktwin map frames lists them",
+        )
+    codes = {(6, True): 4491, (6, False): 4502, (3, True): 4513, (3, False): 4534}
+    return epsg(codes[wide, numbered] + zone - first)
 
 
 def local_frame(text: str | bytes, name: str = "") -> Frame:

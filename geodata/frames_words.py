@@ -22,6 +22,11 @@ HUGE = 1e9
 """No coordinate of a map is larger, in metres or degrees; PROJ has no promise beyond."""
 
 
+_DECLARE = "declare the coordinate system that the file was made in"
+_ZONES = (13, 45)
+"""Numbers of the Gauss-Kruger zones of China: 13 to 23 of 6 degrees, 25 to 45 of 3."""
+
+
 class FrameUnknown(UsageError, ValueError):
     """The name is no coordinate system that we can convert."""
 
@@ -115,13 +120,25 @@ class Frame:
         x, y = float(point[0]), float(point[1])
         if self.projected and abs(x) <= 180 and abs(y) <= 90:
             return "these are degrees: declare EPSG:4490 (or GCJ-02, BD-09)"
-        if self.projected and 1e7 <= x < 1e8 and 1e6 < y < 6e6:
+        return self._hint_of_metres(x, y) if self.projected else _DECLARE
+
+    def _hint_of_metres(self, x: float, y: float) -> str:
+        if _ZONES[0] <= x // 1e6 <= _ZONES[1] and 1e6 < y < 6e6:
             return (
                 f"the easting begins with zone {int(x // 1e6)}: declare the system with that zone"
             )
-        if self.projected and 1e6 < x < 6e6 and 0 < y < 1e6:
+        if 8e6 < x < 1.54e7 and 0 < y < 7.4e6:
+            return "these look like metres of Web Mercator: declare EPSG:3857"
+        if 1e5 <= x < 1e6 and 1e6 < y < 6e6:
+            return (
+                "the easting has no zone number, and may be of a neighbouring zone: declare the "
+                "system by its central meridian (114 degrees is EPSG:4547, 117 EPSG:4548)"
+            )
+        if 3e5 <= x < 3.3e6 and 6e6 <= y < 2e7:
+            return "these may be feet: export the map in metres"
+        if 1e6 < x < 6e6 and 0 < y < 1e6:
             return "the columns look exchanged: the first is east, the second north"
-        return "declare the coordinate system that the file was made in"
+        return _DECLARE
 
 
 def checked(points: npt.ArrayLike) -> Points:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from core.errors import UsageError
+from geodata.said import Said
 
 
 class Cause(StrEnum):
@@ -24,14 +25,16 @@ class CodeMalformed(UsageError):
     """The text is no code of the kind that was asked for.
 
     Attributes:
-        reason: one sentence for a person, which names the digits that are wrong.
+        reason: one sentence for a person, which names the digits that are wrong; ``reason_zh`` the
+            same in Chinese.
         cause: what kind of mistake.
         mended: the code that was probably meant, where it can be had from the text; else "".
     """
 
-    def __init__(self, reason: str, *, cause: Cause, mended: str = "") -> None:
-        super().__init__(reason, remedy=f"was {mended} meant?" if mended else "")
-        self.reason = reason
+    def __init__(self, said: Said, *, cause: Cause, mended: str = "") -> None:
+        super().__init__(said.en, remedy=f"was {mended} meant?" if mended else "")
+        self.reason = said.en
+        self.reason_zh = said.zh
         self.cause = cause
         self.mended = mended
 

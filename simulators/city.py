@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from random import Random
 from typing import Any
@@ -96,8 +97,9 @@ class City:
         return (self.district.space, *(area.space for level in levels for area in level))
 
 
+@cache
 def build(seed: int) -> City:
-    """Draw the city; the same seed draws the same one."""
+    """Draw the city; the same seed draws the same one, once a process."""
     codes = json.loads(files("simulators.data").joinpath("luohu_codes.json").read_text("utf-8"))
     land = layout.ground()
     district = _area(codes, SpaceKind.DISTRICT, None, land.outline)

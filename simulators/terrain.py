@@ -122,12 +122,12 @@ def hills(district: District, seed: int) -> Iterator[Hill]:
 def surveys(district: District, seed: int, *, known: Collection[str] = ()) -> Iterator[Surveyed]:
     """Yield two surveys of every hill, before and after its slide; not the files already known."""
     for number, hill in enumerate(hills(district, seed)):
+        xy = _places(hill, np.random.default_rng([seed, number]))
         for when, label, slide in ((BEFORE, "前期", 0.0), (AFTER, "复测", 1.0)):
             file_name = f"{hill.site}-{when:%Y%m%d}.csv"
             if file_name in known:
                 continue
             noise = np.random.default_rng([seed, number, int(slide)])
-            xy = _places(hill, noise)
             height = hill.height(*xy.T) + slide * hill.slid(*xy.T)
             height += noise.normal(0.0, _NOISE_M, len(xy))
             yield Surveyed(
@@ -200,7 +200,8 @@ def _bell(down: F8, across: F8) -> F8:
 def _places(hill: Hill, noise: np.random.Generator) -> F8:
     """Where the surveyors held the staff: closely at the site, widely over the rest of the block.
 
-    Never twice at the same places.
+    Both surveys use the same places, as marks in the ground: between other ones the benches alone
+    would differ by more than the slide.
     """
     area = _plane(hill.space).buffer(_MARGIN_M)
     near = shapely.Point(hill.at).buffer(_NEAR_M)

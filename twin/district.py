@@ -23,6 +23,12 @@ from twin.kinds import BUILT_IN, Kinds
 CODE_PATTERN = re.compile(r"[^\x00-\x20/\\?#%&,\x7f]{1,64}")
 """What a space code may look like: text that stands unescaped in a path and in a list."""
 
+HIGHEST_M = 100_000
+"""Metres above or below ground at most, of roofs and devices."""
+
+INTERVALS_S = 1e-6, 1e9
+"""Seconds between two reports, at least and at most."""
+
 MAX_PROBLEMS = 5
 """How many findings one message names; the rest are counted."""
 
@@ -87,6 +93,7 @@ def _problems(district: District, known: Known, schemas: Kinds) -> Iterator[str]
     for gateway in district.gateways:
         yield from _id_problems("gateway", gateway.gateway_id)
         yield from _position_problems(f"gateway {gateway.gateway_id}", gateway)
+        yield from _text_problems(f"gateway {gateway.gateway_id}", gateway)
     gateways = known.gateways | {gateway.gateway_id for gateway in district.gateways}
     for device in district.devices:
         yield from _device_problems(device, gateways)
@@ -110,11 +117,27 @@ def _position_problems(what: str, thing: Device | Gateway) -> Iterator[str]:
         yield f"{what}: the position ({thing.lon}, {thing.lat}) is not finite"
 
 
+def _height_problems(what: str, thing: Device | Space) -> Iterator[str]:
+    if thing.height_m is not None and not abs(thing.height_m) <= HIGHEST_M:
+        yield f"{what}: height_m must be finite, and {HIGHEST_M:,} m at most"
+
+
+def _text_problems(what: str, thing: Device | Gateway | Space) -> Iterator[str]:
+    """The store keeps no U+0000 and no half of a surrogate pair; JSON can say both."""
+    try:
+        text = msgspec.json.encode(thing)
+    except UnicodeEncodeError:
+        yield f"{what}: a text holds half of a surrogate pair (U+D800 to U+DFFF)"
+        return
+    if b"\\u0000" in text.replace(rb"\\", b""):
+        yield f"{what}: a text holds the sign U+0000"
+
+
 def _space_problems(space: Space, kinds: Mapping[str, SpaceKind]) -> Iterator[str]:
     if not CODE_PATTERN.fullmatch(space.code):
         yield f"space code {space.code!r} must be 1 to 64 signs, no blank, none of / \\ ? # % & ,"
-    if space.height_m is not None and not math.isfinite(space.height_m):
-        yield f"space {space.code}: height_m must be finite"
+    yield from _height_problems(f"space {space.code}", space)
+    yield from _text_problems(f"space {space.code!r}", space)
     if (space.kind is SpaceKind.DISTRICT) != (space.parent is None):
         yield f"space {space.code}: exactly the districts have no parent"
     elif space.parent is not None and space.parent not in kinds:
@@ -131,10 +154,11 @@ def _device_problems(device: Device, gateways: frozenset[str]) -> Iterator[str]:
         yield f"{what}: kind {device.kind!r} is none of {', '.join(DEVICE_KINDS)}"
     if device.gateway_id not in gateways:
         yield f"{what}: gateway {device.gateway_id!r} is unknown"
-    if not (math.isfinite(device.interval_s) and device.interval_s > 0):
-        yield f"{what}: interval_s must be more than 0"
-    if device.height_m is not None and not math.isfinite(device.height_m):
-        yield f"{what}: height_m must be finite"
+    shortest_s, longest_s = INTERVALS_S
+    if not shortest_s <= device.interval_s <= longest_s:
+        yield f"{what}: interval_s must be more than 0 ({shortest_s:g} s to {longest_s:g} s)"
+    yield from _height_problems(what, device)
+    yield from _text_problems(what, device)
     for quantity in device.quantities:
         if quantity not in QUANTITIES:
             yield f"{what}: quantity {quantity!r} is unknown"

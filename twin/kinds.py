@@ -92,8 +92,9 @@ class Kinds:
         """Yield what is wrong with a device's attributes; nothing for a kind without a schema."""
         if kind not in self.schemas:
             return
-        validator = self._whole.setdefault(kind, _validator(self.schemas[kind]))
-        for count, error in enumerate(validator.iter_errors(dict(attributes))):
+        if kind not in self._whole:
+            self._whole[kind] = _validator(self.schemas[kind])
+        for count, error in enumerate(self._whole[kind].iter_errors(dict(attributes))):
             if count == MAX_FAULTS:
                 return
             yield AttributeFault(name=".".join(map(str, error.absolute_path)), detail=_said(error))

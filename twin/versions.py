@@ -18,7 +18,7 @@ import numpy.typing as npt
 import psycopg
 
 from core.db.queries import load
-from core.errors import UsageError
+from core.errors import Transient, UsageError
 from core.model import Space, SpaceKind
 from geodata.placement import TOLERANCE_M, Grid, Placement, arrange, parse_texts, place
 
@@ -28,8 +28,15 @@ Conn = psycopg.Connection[Any]
 Rows = list[dict[str, Any]]
 
 NODES = ("device", "gateway")
+FEW = 200
+"""Up to so many rows are joined with a table one by one; for more it is read whole."""
+
 MAX_NAMED = 5
 """How many codes a refusal names; the rest are counted."""
+
+
+class MapBusy(Transient):
+    """Somebody else is changing the map, for longer than a statement may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,8 +122,17 @@ def begin(conn: Conn) -> datetime:
     """Wait until nobody else changes the map, and return when this change counts from.
 
     The lock is held until the caller's transaction ends.
+
+    Raises:
+        MapBusy: the other one takes longer than a statement may.
     """
-    conn.execute(SQL["lock"])
+    try:
+        conn.execute(SQL["lock"])
+    except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable) as error:
+        raise MapBusy(
+            "somebody else is changing the map or its devices; nothing was changed",
+            remedy="try again in a moment",
+        ) from error
     row = conn.execute(SQL["moment"]).fetchone()
     assert row is not None
     at: datetime = row[0]
@@ -141,7 +157,7 @@ def bring(conn: Conn, at: datetime, spaces: Sequence[Space], gone: Collection[st
     corrected in place. Children follow their parent to its new version.
 
     Raises:
-        UsageError: a space would lie in one that has ended.
+        UsageError: a space would lie in one that has ended, or in one of no higher level.
     """
     _refuse_parentless(conn, spaces, gone)
     found = conn.execute(SQL["compare"], as_json(builtins(spaces))).fetchall()
@@ -160,6 +176,7 @@ def bring(conn: Conn, at: datetime, spaces: Sequence[Space], gone: Collection[st
     _correct(conn, [space for space in spaces if space.code in reworded])
     conn.execute(SQL["adopt_children"])
     _refuse_orphans(conn)
+    _refuse_misplaced(conn)
     return Changed(
         added=added,
         redrawn=redrawn,
@@ -187,7 +204,7 @@ def place_standing(
         standing = standing_of(conn, node, ids)
         places = place(grid, standing.lon, standing.lat, tolerance_m=tolerance_m)
         rows = _differing(standing, places)
-        _write(conn, f"place_{node}s", as_json(rows))
+        _write(conn, f"place_{node}s", rows)
         everything += moves_of(standing, places)
         if node == "device":
             here, written = dict(zip(standing.ids, places, strict=True)), len(rows)
@@ -304,10 +321,26 @@ def _refuse_orphans(conn: Conn) -> None:
         )
 
 
-def _write(conn: Conn, name: str, rows: dict[str, Any]) -> None:
-    """Run a statement that joins many rows with a table, and with the histories behind it."""
+def _refuse_misplaced(conn: Conn) -> None:
+    """Also what is not changed may be wrong now: the level of its parent can be another one."""
+    found = conn.execute(SQL["misplaced"], {"levels": [str(k) for k in SpaceKind]}).fetchall()
+    if found:
+        places = named(
+            [f"{kind} {code} in {above} {parent}" for code, kind, parent, above in found]
+        )
+        raise UsageError(
+            f"spaces would lie in spaces of no higher level: {places}",
+            remedy="name another parent for them, or keep the level; nothing was changed",
+        )
+
+
+def _write(conn: Conn, name: str, rows: Rows) -> None:
+    """Run a statement that joins rows with a table, and with the histories behind it."""
+    if len(rows) <= FEW:
+        conn.execute(SQL[name], as_json(rows))
+        return
     conn.execute(SQL["join_in_bulk"])
-    conn.execute(SQL[name], rows)
+    conn.execute(SQL[name], as_json(rows))
     conn.execute(SQL["join_as_usual"])
 
 

@@ -77,6 +77,16 @@ SELECT child.code, ended.code
  WHERE child.valid_to IS NULL AND ended.valid_to IS NOT NULL
  ORDER BY child.code;
 
+-- name: misplaced
+-- Spaces in force whose parent is of their own level or a deeper one; the levels are in the order of
+-- the tree.
+SELECT child.code, child.kind, parent.code, parent.kind
+  FROM space child JOIN space parent ON parent.space_id = child.parent_id
+ WHERE child.valid_to IS NULL
+   AND array_position(%(levels)s::text[], child.kind)
+       <= array_position(%(levels)s::text[], parent.kind)
+ ORDER BY child.code;
+
 -- name: spaces_in_force
 SELECT code, kind, outline::text FROM space WHERE valid_to IS NULL ORDER BY code;
 

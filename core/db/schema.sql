@@ -97,7 +97,9 @@ CREATE TABLE attribute_change (
     version bigint NOT NULL,
     at timestamp with time zone NOT NULL,
     by text NOT NULL,
+    said_until timestamp with time zone,
     CONSTRAINT attribute_change_pkey PRIMARY KEY (change_id),
+    CONSTRAINT attribute_change_check CHECK ((said_until > at)),
     CONSTRAINT attribute_change_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(device_id) ON DELETE CASCADE,
     CONSTRAINT attribute_change_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{0,63}$'::text)),
     CONSTRAINT attribute_change_side_check CHECK ((side = ANY (ARRAY['desired'::text, 'reported'::text])))
@@ -743,9 +745,13 @@ UNION ALL
 CREATE OR REPLACE FUNCTION keep_device_changes()
  RETURNS trigger
  LANGUAGE plpgsql
- SET enable_nestloop TO 'off'
+ SET enable_nestloop TO 'on'
 AS $function$
 BEGIN
+    IF (SELECT count(*) FROM new_rows) > 200 THEN
+        SET LOCAL enable_nestloop = off;
+    END IF;
+    EXECUTE $places$
     WITH changed AS (
         SELECT n.*
           FROM new_rows n JOIN old_rows o USING (device_id)
@@ -770,15 +776,18 @@ BEGIN
     SELECT c.device_id, c.lon, c.lat, c.height_m, c.space_id, c.gateway_id, c.placed_how,
            c.placed_note, e.to_at, coalesce(current_setting('blocktwin.reason', true), ''),
            coalesce(current_setting('blocktwin.by', true), '')
-      FROM changed c JOIN ended e USING (device_id);
+      FROM changed c JOIN ended e USING (device_id)
+    $places$;
 
+    EXECUTE $installations$
     UPDATE device_installation i
        SET from_at = time_said(n.attributes ->> 'installed_at')
       FROM new_rows n JOIN old_rows o USING (device_id)
      WHERE i.device_id = n.device_id AND i.from_at IS NULL
        AND n.attributes ? 'installed_at'
        AND n.attributes -> 'installed_at' IS DISTINCT FROM o.attributes -> 'installed_at'
-       AND (i.to_at IS NULL OR i.to_at > time_said(n.attributes ->> 'installed_at'));
+       AND (i.to_at IS NULL OR i.to_at > time_said(n.attributes ->> 'installed_at'))
+    $installations$;
     RETURN NULL;
 END $function$;
 

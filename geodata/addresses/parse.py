@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from geodata.addresses.names import Admin, Gazetteer, built_in
 from geodata.addresses.parts import Address
-from geodata.addresses.text import MAX_TEXT, clean
+from geodata.addresses.text import MAX_TEXT, clean, is_english, without_contacts
 
 ROUNDS = 6
 """How often a text is brought to its normal form before one of those it turns in is chosen."""
@@ -67,7 +67,7 @@ def _settle(first: Address, names: Gazetteer) -> Address:
         seen[again.normal] = current = again
 
 
-_N = r"(?:[A-Z]{0,2}\d{1,6}[A-Z]?(?![0-9])|[甲乙丙丁戊己庚辛](?=[号栋幢座单梯层室房]))"
+_N = r"(?:[A-Z]{0,2}(?<![0-9])\d{1,6}[A-Z]?(?![0-9])|[甲乙丙丁戊己庚辛](?=[号栋幢座单梯层室房]))"
 _L = r"(?:(?<![A-Z0-9])[A-Z]{1,2})"
 # 3号路, 2期, 3坊 are names although they begin with a number.
 _NAMED = r"(?!号?(?:路|大街|街|大道|线|横|支)|(?:街区|地块|小区|区|期|坊|巷|弄|组|队))"
@@ -75,16 +75,18 @@ _STRUCTURE = re.compile(
     rf"""(?P<grid>\d{{1,4}})号?网格
     |(?:地下|负|(?<![0-9A-Z])-)(?P<below>\d{{1,2}})(?:层|楼|F(?![A-Z0-9]))
     |(?<![0-9A-Z])B(?P<basement>\d)(?:层|楼|F(?![A-Z0-9])|$)
-    |(?P<building>{_N}|{_L})(?:号?楼栋|号楼|栋|幢|座|\#楼?)
-    |(?P<unit>{_N}|{_L})(?:单元|梯|号门|门(?![诊牌面市店]))
-    |(?P<floor>\d{{1,3}})(?:层|楼|F(?![A-Z0-9]))
-    |(?P<shop>{_N})(?:-(?P<shop_sub>\d{{1,4}}))?号?(?:商铺|铺位|铺|档口)(?:之(?P<shop_sub2>\d{{1,3}}))?
+    |(?:(?<![0-9A-Z])(?P<first>\d{{1,4}})[-~](?=\d))?(?:
+        (?P<building>{_N}(?:之\d{{1,3}})?|{_L})(?:号?楼栋|号楼|栋|幢|座|\#楼?)
+            (?:[之附](?P<building_sub>\d{{1,3}})(?![0-9室房号]))?
+        |(?P<unit>{_N}|{_L})(?:单元|梯|号门|门(?![诊牌面市店]))
+        |(?P<floor>\d{{1,3}})(?:层|楼|F(?![A-Z0-9])))
+    |(?P<shop>{_N})(?:(?P<shop_join>[-~])(?P<shop_sub>\d{{1,6}}))?号?(?:商铺|铺位|铺|档口)(?:之(?P<shop_sub2>\d{{1,3}}))?
     |(?:商铺|铺位|铺)(?P<shop2>{_N})号?(?:之(?P<shop_sub3>\d{{1,3}}))?
-    |(?P<room>{_N})(?:(?:-|之|附)(?P<room_sub>\d{{1,4}}))?号?(?:室|房(?!产)|户)
-        (?:(?:-|之|附)(?P<room_sub2>\d{{1,3}}))?
+    |(?P<room>{_N})(?:(?P<room_join>[-~之附])(?P<room_sub>\d{{1,6}}))?号?(?:室|房(?!产)|户)
+        (?:(?:-|之|附)(?P<room_sub2>\d{{1,3}})(?![0-9]))?
     |(?P<door>{_N}){_NAMED}(?:(?P<join>[-~之附])(?P<other>\d{{1,6}}))?号{_NAMED}(?!码头|桥|地铁)
         (?:(?:之|附|附之|-)(?P<sub>\d{{1,3}})号?(?![0-9A-Z栋幢座楼单梯层室房户铺\-]))?
-    |(?P<bare>{_N}(?:-{_N}){{0,3}}(?:[之附]\d{{1,3}})?)(?=$|[ ])
+    |(?P<bare>{_N}(?:[-~]{_N}){{0,3}}(?:[之附]\d{{1,3}})?)(?=$|[ ])
     """,
     re.VERBOSE,
 )
@@ -108,12 +110,19 @@ _CROSSING = re.compile(r"[与和及].*(?:路|街|大道|道|交[汇叉界]).*")
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d+(?:街区|地块|小区|区|期|坊|巷|弄|组|队))")
 _SUB = re.compile("[之附]")
 _BRACKETED = re.compile(r"\(([^()]*)\)?")
+_WORDS = {"building": "栋", "unit": "单元", "floor": "层"}
 _TAIL = ("building", "unit", "floor", "room")
 
 
 def _read(text: str, names: Gazetteer) -> Address:
     """Read a clean text once."""
+    if is_english(text):
+        return Address(
+            rest=text, notes=("an address in English is not read: give the Chinese one",)
+        )
+    text, contacts = without_contacts(text)
     text, hints = _unbracket(text)
+    hints = [*contacts, *hints]
     admin, text, notes = _read_admin(text, names)
     reading = _Reading(names)
     for piece in _pieces(text):
@@ -206,6 +215,7 @@ class _Reading:
             self._name(piece.name)
             return
         kind, values = _kind(piece.found)
+        values = self._first_of_range(kind, values)
         if kind == "door":
             self._number(values)
         elif kind == "bare":
@@ -213,6 +223,22 @@ class _Reading:
         else:
             self._shop = values.pop("shop", "") == "1" or self._shop
             self._put(kind, values, piece.found[0])
+
+    def _first_of_range(self, kind: str, values: dict[str, str]) -> dict[str, str]:
+        """Of 4-5层 or 1206-1208室 keep the first, and say the last as a hint.
+
+        Where the first number is the larger one it is no range: 28-3栋 is the door 28.
+        """
+        if first := values.pop("first", ""):
+            if _is_range(first, values[kind]):
+                self.hints.append(f"至{values[kind]}{_WORDS[kind]}")
+                return values | {kind: _plain(first)}
+            self._bare_numbers(first, written=first)
+        last = values.get("room_sub", "")
+        if values.pop("room_join", "") == "~" or (last and _is_room_range(values["room"], last)):
+            self.hints.append(f"至{last}{'铺' if values.get('shop') else '室'}")
+            return values | {"room_sub": ""}
+        return values
 
     def _put(self, kind: str, values: dict[str, str], written: str) -> None:
         """Note a part, unless it is there already: then the text is not understood from here."""
@@ -247,7 +273,10 @@ class _Reading:
 
     def _bare_numbers(self, joined: str, sub: str = "", *, written: str) -> None:
         """Numbers without a word at the end: what they are depends on what stands before them."""
-        numbers = joined.split("-")
+        numbers = joined.replace("~", "-").split("-")
+        if len(numbers) > 1 and ("~" in joined or _is_room_range(*numbers[-2:])):
+            self._range_of_numbers(numbers, written)
+            return
         kinds = self._expected(len(numbers), numbers)
         if len(kinds) < len(numbers) or (sub and kinds[-1] not in {"room", "door"}):
             self._rest.append(written)
@@ -257,6 +286,18 @@ class _Reading:
         if sub:
             self._parts[f"{kinds[-1]}_sub"] = sub
         self._bare = kinds[-1] if len(kinds) == 1 and not sub else ""
+
+    def _range_of_numbers(self, numbers: list[str], written: str) -> None:
+        """Numbers without a word whose last two are the ends of a range."""
+        *most, last = numbers
+        on_road = bool(self._ways) and not {"door", "estate", *_TAIL} & set(self._parts)
+        if on_road and len(most) == 1:
+            self._parts |= {"door": _plain(most[0]), "door_to": _plain(last)}
+            return
+        before = len(self._rest)
+        self._bare_numbers("-".join(most), written=written)
+        if len(self._rest) == before:
+            self.hints.append(f"至{last}")
 
     def _expected(self, count: int, numbers: list[str]) -> tuple[str, ...]:
         """What so many bare numbers are."""
@@ -324,16 +365,29 @@ def _kind(found: re.Match[str]) -> tuple[str, dict[str, str]]:
         return "floor", {"floor": f"-{int(group['below'] or group['basement'])}"}
     for kind in ("grid", "building", "unit", "floor"):
         if group[kind]:
-            return kind, {kind: _plain(group[kind])}
+            sub = f"之{group['building_sub']}" if group["building_sub"] else ""
+            return kind, {kind: _plain(group[kind]) + sub, "first": group["first"]}
     if shop := group["shop"] or group["shop2"]:
         sub = group["shop_sub"] or group["shop_sub2"] or group["shop_sub3"]
-        return "room", {"room": shop, "room_sub": sub, "shop": "1"}
+        return "room", {
+            "room": shop, "room_sub": sub, "room_join": group["shop_join"], "shop": "1",
+        }  # fmt: skip
     if group["room"]:
-        return "room", {"room": group["room"], "room_sub": group["room_sub"] or group["room_sub2"]}
+        sub = group["room_sub"] or group["room_sub2"]
+        return "room", {"room": group["room"], "room_sub": sub, "room_join": group["room_join"]}
     if group["door"]:
         values = {"door": _plain(group["door"]), "other": group["other"], "join": group["join"]}
         return "door", values | {"door_sub": group["sub"]}
     return "bare", {"number": group["bare"]}
+
+
+def _is_range(first: str, last: str) -> bool:
+    return first.isdigit() and last.isdigit() and int(last) > int(first)
+
+
+def _is_room_range(first: str, last: str) -> bool:
+    """Whether two numbers are rooms in a row: 1206-1208, and not the room 302-1 or 3-302."""
+    return len(first) == len(last) >= 3 and _is_range(first, last)
 
 
 def _plain(number: str) -> str:

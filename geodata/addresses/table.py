@@ -80,7 +80,7 @@ def decode(content: bytes, encoding: str | None) -> tuple[str, str]:
             return content.decode(name), name
         except UnicodeDecodeError:
             continue
-        except LookupError as error:
+        except (LookupError, ValueError) as error:
             raise UsageError(
                 f"there is no encoding {name!r}", remedy="use UTF-8 or GB18030"
             ) from error

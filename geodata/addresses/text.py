@@ -70,12 +70,30 @@ _NUMERAL = "[〇零一二两三四五六七八九十百千廿卅壹贰叁肆伍�
 _COUNTED = (
     r"(?=号|栋|幢|座|单元|梯|层|楼|室|房|户|铺|商铺|巷|坊|弄|期|区|组|队|街区|网格|#|之\d|附\d|F\b)"
 )
+_BEFORE_RANGE = re.compile(
+    rf"({_NUMERAL})(?=[至到~-](?:{_NUMERAL}|\d{{1,4}})(?:号|栋|层|楼|室|房))"
+)
 _BEFORE_COUNTED = re.compile(rf"第?({_NUMERAL}){_COUNTED}")
 _AFTER_NUMBER = re.compile(rf"(?<=[号栋幢座元梯层楼室房路街道#附之\-])({_NUMERAL})(?=$|[ \-(])")
 _BEFORE_WORD = re.compile(
     rf"(?<=[0-9A-Z{_NUMERAL[1:-6]}]) (?=(?:号|栋|幢|座|单元|梯|层|楼|室|房|户|铺|网格|街区|#))"
 )
 _ORDINAL = re.compile(r"第(?=\d{1,5}(?:号|栋|幢|座|单元|梯|层|楼|期|组|队))")
+
+
+_CONTACT = re.compile(
+    r"""(?:联系)?(?:电话|手机|TEL|邮政编码|邮编)[号码]{0,2}[ -]?\d[\d-]{4,16}
+    |(?<![0-9A-Z-])(?:1[3-9]\d{9}|0\d{2,3}-\d{7,8}(?:-\d{1,5})?)(?![0-9-])
+    |^518\d{3}(?=[ 一-鿿])|[ ]518\d{3}$
+    """,
+    re.VERBOSE,
+)
+"""Telephone numbers, and postcodes of Shenzhen (518xxx): whose address it is, and no part of it."""
+
+_ENGLISH = re.compile(
+    r"(?<![A-Z])(?:ROAD|STREET|AVENUE|DISTRICT|BUILDING|FLOOR|ROOM|RD|ST)(?![A-Z])"
+)
+_CHINESE = re.compile(r"[一-鿿]")
 
 
 def clean(text: str) -> str:
@@ -95,8 +113,20 @@ def clean(text: str) -> str:
     plain = _BREAKS.sub(" ", _BREAK_IN_NUMBER.sub("-", plain))
     plain = _DASHES.sub("-", plain).strip(" -~")
     plain = _ORDINAL.sub("", _BEFORE_WORD.sub("", plain))
-    plain = _BEFORE_COUNTED.sub(_arabic, plain)
+    plain = _BEFORE_COUNTED.sub(_arabic, _BEFORE_RANGE.sub(_arabic, plain))
+    plain = _LIST.sub("~", plain)
     return _AFTER_NUMBER.sub(_arabic, plain)[:MAX_TEXT]
+
+
+def without_contacts(text: str) -> tuple[str, list[str]]:
+    """Return a clean text without telephone numbers and postcodes, and these."""
+    found = [match[0].strip() for match in _CONTACT.finditer(text)]
+    return (_CONTACT.sub(" ", text).strip(), found) if found else (text, found)
+
+
+def is_english(text: str) -> bool:
+    """Tell whether a clean text is an address transliterated, with no Chinese sign in it."""
+    return _ENGLISH.search(text) is not None and not _CHINESE.search(text)
 
 
 def number(numeral: str) -> int | None:

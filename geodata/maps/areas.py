@@ -11,8 +11,9 @@ import shapely
 from shapely.errors import GEOSException
 
 from geodata.frames_words import HUGE
-from geodata.maps.model import Finding, Shapes, Weight
+from geodata.maps.model import Finding, Shapes, Weight, told
 from geodata.maps.raw import Bounds, FileRefused, RawLayer
+from geodata.said import NOTHING, Said
 
 _SHOWN = 5
 
@@ -130,46 +131,56 @@ def _findings(
     found = []
     if empty:
         found.append(
-            _told(layer, "empty_geometry", Weight.WARNING, empty, "have no geometry",
-                  "draw them, or delete the rows")
+            _told(layer, "empty_geometry", Weight.WARNING, empty,
+                  Said("没有几何图形", "have no geometry"),
+                  Said("请补绘图形，或删除这些行", "draw them, or delete the rows"))
         )  # fmt: skip
     if closed:
         found.append(
-            _told(layer, "closed_line", Weight.NOTE, closed, "are closed lines, taken as areas", "")
-        )
+            _told(layer, "closed_line", Weight.NOTE, closed,
+                  Said("为闭合线，已按面读取", "are closed lines, taken as areas"))
+        )  # fmt: skip
     if other:
         found.append(
-            _told(layer, "not_an_area", Weight.ERROR, other, f"are none ({_kinds(layer, other)})",
-                  "convert them to polygons: close the lines, and take points off the layer")
+            _told(layer, "not_an_area", Weight.ERROR, other, _no_areas(layer, other),
+                  Said("请转换为面要素：闭合线，并把点移出该图层",
+                       "convert them to polygons: close the lines, and take points off the layer"))
         )  # fmt: skip
     if layer.flat:
         found.append(
-            Finding(
-                kind="heights_dropped",
-                weight=Weight.NOTE,
-                codes=(),
+            told(
+                "heights_dropped",
+                Weight.NOTE,
+                Said(
+                    "节点带有高程（Z）或度量值（M），已舍去",
+                    "its vertices have heights or measures, which were dropped",
+                ),
                 where=f"layer {layer.name}",
-                detail="its vertices have heights or measures, which were dropped",
             )
         )
     return found
 
 
 def _told(
-    layer: RawLayer, kind: str, weight: Weight, rows: Sequence[int], what: str, mend: str
+    layer: RawLayer,
+    kind: str,
+    weight: Weight,
+    rows: Sequence[int],
+    what: Said,
+    mend: Said = NOTHING,
 ) -> Finding:
     numbers = [str(layer.places[r] if r < len(layer.places) else r + 1) for r in rows[:_SHOWN]]
-    more = f" and {len(rows) - _SHOWN} more" if len(rows) > _SHOWN else ""
-    return Finding(
-        kind=kind,
-        weight=weight,
-        codes=(),
-        where=layer.where(rows[0]),
-        detail=f"{len(rows)} features of layer {layer.name} {what}: {', '.join(numbers)}{more}",
-        mend=mend,
+    more = len(rows) - _SHOWN
+    detail = Said(
+        f"图层 {layer.name} 有 {len(rows)} 个要素{what.zh}：第 {'、'.join(numbers)} 个"
+        + (f"，另有 {more} 个" if more > 0 else ""),
+        f"{len(rows)} features of layer {layer.name} {what.en}: {', '.join(numbers)}"
+        + (f" and {more} more" if more > 0 else ""),
     )
+    return told(kind, weight, detail, mend, where=layer.where(rows[0]))
 
 
-def _kinds(layer: RawLayer, rows: Sequence[int]) -> str:
+def _no_areas(layer: RawLayer, rows: Sequence[int]) -> Said:
     counted = Counter(layer.shapes[row].geom_type for row in rows)
-    return ", ".join(f"{count} {kind}" for kind, count in counted.most_common())
+    each = [f"{count} {kind}" for kind, count in counted.most_common()]
+    return Said(f"不是面（{'、'.join(each)}）", f"are none ({', '.join(each)})")

@@ -8,7 +8,7 @@ Nothing is changed but one thing: parents that the file does not name are filled
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import shapely
 
@@ -16,8 +16,9 @@ from core.model import SpaceKind
 from geodata.maps import gaps, labels, outlines, overlap, parents
 from geodata.maps.laid import lay
 from geodata.maps.limits import Limits
-from geodata.maps.model import Cells, Finding, Weight
+from geodata.maps.model import Cells, Finding, Weight, told
 from geodata.maps.shift import shift
+from geodata.said import Said
 
 __all__ = ["KINDS", "Checked", "Limits", "check", "shift"]
 
@@ -30,6 +31,7 @@ KINDS = (
 """Every kind of finding that is made here, in the order in which they are told."""
 
 _WEIGHTS = tuple(Weight)
+_OF_THE_PLACE = frozenset({"far_vertices", "outside_parent", "overlap", "gap", "sliver"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,23 @@ def check(
     findings += parents.judge(laid, limits)
     findings += overlap.judge(laid, limits)
     findings += gaps.judge(laid, limits)
+    if moved is not None and not moved.codes:
+        findings = _without_consequences(moved, findings)
     return Checked(cells=laid.cells, findings=tuple(_bounded(findings, limits.most)))
+
+
+def _without_consequences(moved: Finding, findings: list[Finding]) -> list[Finding]:
+    """Leave out what a whole map in the wrong place brings with it: one cause, not 200 errors."""
+    rest = [one for one in findings if one.kind not in _OF_THE_PLACE]
+    hidden = len(findings) - len(rest)
+    if not hidden:
+        return findings
+    cause = replace(
+        moved,
+        mend=f"{moved.mend}; {hidden:,} findings that follow from it are left out until then",
+        mend_zh=f"{moved.mend_zh}；由位置引起的 {hidden:,} 项问题在此之前不再列出",
+    )
+    return [cause if one is moved else one for one in rest]
 
 
 def _bounded(findings: Iterable[Finding], most: int) -> list[Finding]:
@@ -101,10 +119,13 @@ def _bounded(findings: Iterable[Finding], most: int) -> list[Finding]:
 
 def _others(rest: list[Finding]) -> Finding:
     codes = dict.fromkeys(code for one in rest for code in one.codes)
-    return Finding(
-        kind=rest[0].kind,
-        weight=rest[0].weight,
+    return told(
+        rest[0].kind,
+        rest[0].weight,
+        Said(
+            f"同类问题另有 {len(rest)} 项，不再逐一列出",
+            f"and {len(rest)} more of this kind, which are not told one by one",
+        ),
+        Said("请先改正已列出的各项，再重新检查", "mend the first ones and look again"),
         codes=tuple(codes),
-        detail=f"and {len(rest)} more of this kind, which are not told one by one",
-        mend="mend the first ones and look again",
     )

@@ -17,11 +17,14 @@ from core.errors import UsageError
 from core.model import SpaceKind
 from geodata import codes
 from geodata.maps.fields import Mapping, declared_kind, kind_of, kind_of_layer
-from geodata.maps.model import Finding, Weight
+from geodata.maps.model import Finding, Weight, told
 from geodata.maps.raw import Bounds, FileRefused, RawLayer, Value
+from geodata.said import KINDS_ZH, Said, quoted
 
 _TOLD = 20
 _HIGHEST_M = 2_000.0
+_AS_TEXT = Said("该列请从源数据按文本提供", "deliver the column as text, from its source")
+_KIND_WORDS = "街道、社区、网格、街区、楼栋"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,45 +116,50 @@ def _spoiled(layer: RawLayer, rows: Sequence[int], mapping: Mapping, role: str) 
         why = _why_spoiled(column[row])
         if why:
             found.append((row, written(column[row]), why))
-    told = [
-        Finding(
-            kind="malformed_code",
-            weight=Weight.ERROR,
+    spoiled = [
+        told(
+            "malformed_code",
+            Weight.ERROR,
+            Said(f"字段 {name} 的值为{quoted(text)}：{why.zh}", f"{name} is {text!r}: {why.en}"),
+            _AS_TEXT,
             codes=(text,),
             where=layer.where(row),
-            detail=f"{name} is {text!r}: {why}",
-            mend="deliver the column as text, from its source",
         )
         for row, text, why in found[:_TOLD]
     ]
     if len(found) > _TOLD:
-        told.append(_rest(layer, name, len(found) - _TOLD))
-    return told
+        spoiled.append(_rest(layer, name, len(found) - _TOLD))
+    return spoiled
 
 
 def _rest(layer: RawLayer, name: str, count: int) -> Finding:
-    return Finding(
-        kind="malformed_code",
-        weight=Weight.ERROR,
-        codes=(),
+    return told(
+        "malformed_code",
+        Weight.ERROR,
+        Said(
+            f"字段 {name} 另有 {count} 个值曾被转为数值",
+            f"{count} more values of {name} have gone through a number",
+        ),
+        _AS_TEXT,
         where=f"layer {layer.name}",
-        detail=f"{count} more values of {name} have gone through a number",
-        mend="deliver the column as text, from its source",
     )
 
 
-def _why_spoiled(value: Value) -> str:
+def _why_spoiled(value: Value) -> Said | None:
     if isinstance(value, float):
         if abs(value) >= 2**53:
-            return "a floating-point number, whose last digits are lost"
-        return "a floating-point number, not text"
+            return Said(
+                "是浮点数，末几位已丢失", "a floating-point number, whose last digits are lost"
+            )
+        return Said("是浮点数，不是文本", "a floating-point number, not text")
     if not isinstance(value, str):
-        return ""
+        return None
     try:
         codes.parse(value.strip())
     except codes.CodeMalformed as wrong:
-        return wrong.reason if wrong.cause is codes.Cause.SPOILED else ""
-    return ""
+        spoiled = wrong.cause is codes.Cause.SPOILED
+        return Said(wrong.reason_zh, wrong.reason) if spoiled else None
+    return None
 
 
 def _lost_zeros(layer: RawLayer, rows: Sequence[int], texts: Sequence[str]) -> list[Finding]:
@@ -169,14 +177,18 @@ def _lost_zeros(layer: RawLayer, rows: Sequence[int], texts: Sequence[str]) -> l
     if not short or len(short) > count / 4:
         return []
     return [
-        Finding(
-            kind="malformed_code",
-            weight=Weight.ERROR,
+        told(
+            "malformed_code",
+            Weight.ERROR,
+            Said(
+                f"{quoted(text)}共 {len(text)} 位，而该图层另有 {count} 个编码为 {length} 位："
+                "电子表格会丢掉前导零",
+                f"{text!r} has {len(text)} digits and {count} others of the layer have "
+                f"{length}: a spreadsheet drops leading zeros",
+            ),
+            _AS_TEXT,
             codes=(text,),
             where=layer.where(row),
-            detail=f"{text!r} has {len(text)} digits and {count} others of the layer have "
-            f"{length}: a spreadsheet drops leading zeros",
-            mend="deliver the column as text, from its source",
         )
         for row, text in short[:_TOLD]
     ]
@@ -198,11 +210,17 @@ def _kinds(
         return _kinds_by_field(layer, rows, field, findings)
     whole = kind_of_layer(layer.name)
     if whole is not None:
-        findings.append(_note(layer, f"all of layer {layer.name} is {whole}: its name says so"))
+        said = Said(
+            f"图层 {layer.name} 全部按{KINDS_ZH[whole]}读取：依据图层名称",
+            f"all of layer {layer.name} is {whole}: its name says so",
+        )
+        findings.append(_note(layer, said))
         return (whole,) * len(rows)
-    findings.append(_note(layer, "nobody says the kinds; the codes' own kinds are taken"))
+    said = Said("未声明层级，已按编码判定", "nobody says the kinds; the codes' own kinds are taken")
+    findings.append(_note(layer, said))
     found = tuple(_kind_of_code(text) for text in texts)
-    _tell_unknown(layer, rows, found, "no kind is declared, and its code does not say", findings)
+    why = Said("未声明层级，编码也无法判定", "no kind is declared, and its code does not say")
+    _tell_unknown(layer, rows, found, why, findings)
     return found
 
 
@@ -211,7 +229,8 @@ def _kinds_by_field(
 ) -> tuple[SpaceKind | None, ...]:
     column = layer.columns[field]
     found = tuple(kind_of(written(column[row])) for row in rows)
-    _tell_unknown(layer, rows, found, f"its {field} is no kind of space", findings)
+    why = Said(f"字段 {field} 的值不是空间层级", f"its {field} is no kind of space")
+    _tell_unknown(layer, rows, found, why, findings)
     return found
 
 
@@ -219,21 +238,26 @@ def _tell_unknown(
     layer: RawLayer,
     rows: Sequence[int],
     found: Sequence[SpaceKind | None],
-    why: str,
+    why: Said,
     findings: list[Finding],
 ) -> None:
     unknown = [row for row, kind in zip(rows, found, strict=True) if kind is None]
     for number, row in enumerate(unknown[:_TOLD]):
         rest = len(unknown) - _TOLD if number == _TOLD - 1 else 0
         findings.append(
-            Finding(
-                kind="unknown_kind",
-                weight=Weight.ERROR,
-                codes=(),
+            told(
+                "unknown_kind",
+                Weight.ERROR,
+                Said(
+                    why.zh + (f"；另有 {rest} 个同样如此" if rest > 0 else ""),
+                    why.en + (f"; so it is with {rest} more" if rest > 0 else ""),
+                ),
+                Said(
+                    f"请填写{_KIND_WORDS}（或 {'、'.join(SpaceKind)}）之一，或声明该图层的层级",
+                    f"write one of {', '.join(SpaceKind)}, or {_KIND_WORDS.replace('、', ', ')}; "
+                    "or declare the kind of the layer",
+                ),
                 where=layer.where(row),
-                detail=why + (f"; so it is with {rest} more" if rest > 0 else ""),
-                mend=f"write one of {', '.join(SpaceKind)}, or 街道, 社区, 网格, 街区, 楼栋; "
-                "or declare the kind of the layer",
             )
         )
 
@@ -268,20 +292,21 @@ def _heights(
     if bad:
         row, value = bad[0]
         findings.append(
-            Finding(
-                kind="height",
-                weight=Weight.WARNING,
-                codes=(),
+            told(
+                "height",
+                Weight.WARNING,
+                Said(
+                    f"字段 {name} 有 {len(bad)} 个值不是 0 至 {_HIGHEST_M:g} m 的高度，"
+                    f"第一个为{quoted(value[:40])}；已略去",
+                    f"{len(bad)} values of {name} are no height between 0 and "
+                    f"{_HIGHEST_M:g} m, the first is {value[:40]!r}; they are left out",
+                ),
+                Said("请填写离地高度，单位为米", "write metres above ground"),
                 where=layer.where(row),
-                detail=f"{len(bad)} values of {name} are no height between 0 and "
-                f"{_HIGHEST_M:g} m, the first is {value[:40]!r}; they are left out",
-                mend="write metres above ground",
             )
         )
     return found
 
 
-def _note(layer: RawLayer, sentence: str) -> Finding:
-    return Finding(
-        kind="kind", weight=Weight.NOTE, codes=(), where=f"layer {layer.name}", detail=sentence
-    )
+def _note(layer: RawLayer, sentence: Said) -> Finding:
+    return told("kind", Weight.NOTE, sentence, where=f"layer {layer.name}")

@@ -3,13 +3,14 @@
 A CAD layer is a layer. Blocks that are inserted are taken apart, and their attributes become fields
 of the areas that come from them. A text belongs to the smallest area around it, of its own layer
 first: the field ``code`` if it looks like a code, else ``text``. What ``write`` wrote (XDATA of the
-application BLOCKTWIN) is read back whole. ``dxf_curves`` flattens arcs.
+application BLOCKTWIN) is read back whole. ``dxf_curves`` flattens arcs, ``dxf_text`` decodes.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import math
 import re
 import struct
 from collections.abc import Iterator
@@ -22,34 +23,40 @@ from shapely.errors import GEOSException
 
 from core.errors import MissingPrerequisite
 from geodata.maps import dxf_curves as curves
-from geodata.maps import encoding as enc
+from geodata.maps import dxf_text
 from geodata.maps.archive import Opened
-from geodata.maps.model import Finding, Weight
-from geodata.maps.raw import Bounds, FileRefused, Loaded, RawLayer, TextFacts, Value
+from geodata.maps.model import Finding, Weight, told
+from geodata.maps.raw import Bounds, FileRefused, Loaded, RawLayer, Value
+from geodata.said import NOTHING, Said
 
 APP = "BLOCKTWIN"
 _DEEPEST = 8
 _MOST_UNFOLDED = 100_000
 _MILLIMETRES = 4
 _METRES_AT_MOST = 1e8
-_UNITS = {4: "millimetres", 5: "centimetres", 6: "metres"}
+_UNITS = {
+    1: Said("英寸", "inches"), 2: Said("英尺", "feet"), 4: Said("毫米", "millimetres"),
+    5: Said("厘米", "centimetres"), 6: Said("米", "metres"), 7: Said("千米", "kilometres"),
+}  # fmt: skip
 _CODE = re.compile(r"[0-9]{6,25}|[NS][0-9]{2}[A-Z][0-9A-F]*")
-_VERSION = re.compile(r"\$ACADVER\s*\n\s*1\s*\n\s*(AC[0-9]{4})")
-_PAGE = re.compile(r"\$DWGCODEPAGE\s*\n\s*3\s*\n\s*([A-Za-z0-9_]{1,20})")
-_CHINESE = re.compile("[\u3400-\u9fff]")
-_UTF8_SINCE = "AC1021"
 _DRAWN = {"LWPOLYLINE", "POLYLINE", "CIRCLE", "ELLIPSE", "SPLINE"}
 _TEXTS = {"TEXT", "MTEXT", "ATTRIB"}
+_XREF = "XREF"
 
 
 @dataclass(slots=True)
 class _Found:
-    """What the drawing holds, layer by layer; ``budget`` counts down over everything."""
+    """What the drawing holds, layer by layer.
+
+    ``joined`` are the gaps of curves that were closed, ``opened`` the least of those left open.
+    """
 
     areas: list[tuple[str, shapely.Geometry, dict[str, str]]] = field(default_factory=list)
     texts: list[tuple[str, shapely.Point, str]] = field(default_factory=list)
     others: dict[str, dict[str, int]] = field(default_factory=dict)
     written: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+    joined: dict[str, list[float]] = field(default_factory=dict)
+    opened: dict[str, float] = field(default_factory=dict)
     features: int = 0
 
 
@@ -76,7 +83,7 @@ def load(file: Opened, bounds: Bounds, encoding: str | None) -> Loaded:
         EncodingUnknown: if the text is not in the encoding that was declared.
     """
     data = file.path.read_bytes()
-    text, facts, findings = _text(data, file.name, encoding)
+    text, facts, findings = dxf_text.decoded(data, file.name, encoding)
     if not re.search(r"\n\s*0\s*\r?\n\s*EOF\s*$", text):
         raise FileRefused(f"{file.name} does not end as a DXF does: it is cut off")
     ezdxf = ezdxf_module()
@@ -100,63 +107,9 @@ def load(file: Opened, bounds: Bounds, encoding: str | None) -> Loaded:
         ) from wrong
     scale, said = _scale(found, unit)
     layers = tuple(_layers(found, scale))
-    return Loaded(layers=layers, text=facts, findings=(*findings, *said, *_left(found)))
-
-
-def _text(
-    data: bytes, name: str, encoding: str | None
-) -> tuple[str, TextFacts, tuple[Finding, ...]]:
-    """Decode the drawing: by its header, unless its bytes are plainly UTF-8."""
-    head = data[:200_000].decode("latin-1").replace("\r", "")
-    version, page = _VERSION.search(head), _PAGE.search(head)
-    declared = enc.known(page[1]) if page and page[1].upper() != "ANSI_0" else ""
-    utf8 = _plainly_utf8(data)
-    modern = version is not None and version[1] >= _UTF8_SINCE
-    right = "UTF-8" if modern or utf8 else (declared or "")
-    used = enc.named(encoding) if encoding else (right or "UTF-8")
-    plain = data.isascii()
-    findings: tuple[Finding, ...] = ()
-    if not plain and not encoding and utf8 and not modern and declared != "UTF-8":
-        findings = (_said_utf8(declared),)
-    sure = plain or bool(encoding or right)
-    if not sure:
-        text = data.decode(used, "replace")
-    else:
-        text = enc.decoded(data, used, name) if not plain else data.decode("ascii")
-    facts = TextFacts(
-        used=used,
-        declared="UTF-8" if modern else declared,
-        ascii=plain,
-        sure=sure,
-        candidates=() if plain else enc.candidates(_lines(data)),
-        remarks=()
-        if sure
-        else ("its header names no code page that is known, and its text is not ASCII",),
+    return Loaded(
+        layers=layers, text=facts, findings=(*findings, *said, *_joined(found), *_left(found))
     )
-    return text.replace("\r\n", "\n").replace("\r", "\n"), facts, findings
-
-
-def _lines(data: bytes) -> list[bytes]:
-    return [line.strip() for line in data.splitlines() if not line.isascii()][:500]
-
-
-def _said_utf8(declared: str) -> Finding:
-    return Finding(
-        kind="encoding",
-        weight=Weight.WARNING,
-        codes=(),
-        detail=f"its header says {declared or 'no code page'}, but its text is UTF-8 and was read "
-        "so",
-        mend="look whether the names read right, or declare the encoding",
-    )
-
-
-def _plainly_utf8(data: bytes) -> bool:
-    """Tell whether bytes are UTF-8 with Chinese in it; text in GBK hardly ever is."""
-    try:
-        return not data.isascii() and bool(_CHINESE.search(data.decode("utf-8")))
-    except UnicodeDecodeError:
-        return False
 
 
 def _take(entity: Any, found: _Found, bounds: Bounds, values: dict[str, str]) -> None:
@@ -169,11 +122,14 @@ def _take(entity: Any, found: _Found, bounds: Bounds, values: dict[str, str]) ->
     elif kind in _TEXTS:
         _take_text(entity, kind, layer, found)
     elif kind in _DRAWN:
-        ring = curves.ring(entity, bounds)
+        ring, gap = curves.ring(entity, bounds)
         if ring is None:
             _count(found, layer, f"open {kind}")
-        else:
-            _take_ring(entity, layer, ring, found, values)
+            found.opened[layer] = min(gap, found.opened.get(layer, gap))
+            return
+        if gap > curves.CLOSED:
+            found.joined.setdefault(layer, []).append(gap)
+        _take_ring(entity, layer, ring, found, values)
     elif kind == "HATCH":
         area = curves.hatch(entity)
         if area is None:
@@ -216,6 +172,10 @@ def _take_insert(entity: Any, found: _Found, bounds: Bounds, values: dict[str, s
     held = dict(values)
     for attribute in entity.attribs:
         held[str(attribute.dxf.tag)] = str(attribute.dxf.text).strip()
+    block = entity.block()
+    if block is not None and block.block.is_xref:
+        _count(found, str(entity.dxf.get("layer", "0")), f"{_XREF} {block.name}")
+        return
     copies = entity.multi_insert() if entity.mcount > 1 else (entity,)
     for copy in copies:
         for part in copy.virtual_entities():
@@ -263,15 +223,43 @@ def _own(entity: Any) -> dict[str, Any] | None:
 def _left(found: _Found) -> Iterator[Finding]:
     """Say what was drawn beside the areas and is none."""
     for layer, others in found.others.items():
-        what = ", ".join(f"{count} {kind}" for kind, count in others.items())
-        opened = any(kind.startswith("open") for kind in others)
-        yield Finding(
-            kind="not_an_area",
-            weight=Weight.WARNING if opened else Weight.NOTE,
-            codes=(),
+        what = [f"{count} {kind}" for kind, count in others.items()]
+        opened = any(kind.startswith(("open", _XREF)) for kind in others)
+        gap = found.opened.get(layer, math.inf)
+        least = Said(f"；开口最小 {gap:.3g}", f"; the smallest gap is {gap:.3g} drawing units")
+        least = least if math.isfinite(gap) else NOTHING
+        yield told(
+            "not_an_area",
+            Weight.WARNING if opened else Weight.NOTE,
+            Said(
+                f"图层 {layer} 另有非面图形，已略去：{'、'.join(what)}{least.zh}",
+                f"layer {layer} also holds what is no area and is left out: {', '.join(what)}"
+                f"{least.en}",
+            ),
+            Said(
+                "应为面的多段线请闭合，外部参照请绑定",
+                "close the polylines that should be areas, and bind external references",
+            )
+            if opened
+            else NOTHING,
             where=f"layer {layer}",
-            detail=f"layer {layer} also holds what is no area and is left out: {what}",
-            mend="close the polylines that should be areas" if opened else "",
+        )
+
+
+def _joined(found: _Found) -> Iterator[Finding]:
+    """Say which curves were closed over a gap."""
+    for layer, gaps in found.joined.items():
+        yield told(
+            "not_closed",
+            Weight.WARNING,
+            Said(
+                f"图层 {layer} 有 {len(gaps)} 条线首尾未相接，"
+                f"开口最大 {max(gaps):.3g} 图形单位，已连接",
+                f"{len(gaps)} curves of layer {layer} do not quite close; gaps of up to "
+                f"{max(gaps):.3g} drawing units were joined",
+            ),
+            Said("请在图中闭合这些线", "close them in the drawing"),
+            where=f"layer {layer}",
         )
 
 
@@ -282,23 +270,37 @@ def _count(found: _Found, layer: str, kind: str) -> None:
 
 def _scale(found: _Found, unit: int) -> tuple[float, tuple[Finding, ...]]:
     """Return what makes metres of drawing units; the numbers have the last word, and it is said."""
-    name = _UNITS.get(unit, "")
+    name = _UNITS.get(unit, NOTHING)
     shapes = [area for _, area, _ in found.areas]
     shapes += [ring for cell in found.written.values() for _, _, ring in cell["rings"]]
+    if unit in (1, 2, 7) and shapes:
+        return 1.0, (_foreign(name),)
     if unit not in (_MILLIMETRES, 5) or not shapes:
         return 1.0, ()
     points = shapely.get_coordinates(np.array(shapes, dtype=object))
     large = float(np.abs(points).max()) > _METRES_AT_MOST if len(points) else False
     factor = {_MILLIMETRES: 0.001, 5: 0.01}[unit]
     if large:
-        detail = f"its header says {name}; divided by {1 / factor:g} to metres"
-        return factor, (_unit(detail, Weight.NOTE),)
-    detail = f"its header says {name}, but its coordinates have the size of metres; taken as metres"
-    return 1.0, (_unit(detail, Weight.WARNING),)
+        detail = Said(
+            f"文件头声明单位为{name.zh}；已除以 {1 / factor:g} 换算为米",
+            f"its header says {name.en}; divided by {1 / factor:g} to metres",
+        )
+        return factor, (told("unit", Weight.NOTE, detail),)
+    detail = Said(
+        f"文件头声明单位为{name.zh}，但坐标大小相当于米；已按米读取",
+        f"its header says {name.en}, but its coordinates have the size of metres; taken as metres",
+    )
+    return 1.0, (told("unit", Weight.WARNING, detail),)
 
 
-def _unit(detail: str, weight: Weight) -> Finding:
-    return Finding(kind="unit", weight=weight, codes=(), detail=detail)
+def _foreign(name: Said) -> Finding:
+    """Say that a unit was not believed: AutoCAD's own template says inches of any drawing."""
+    detail = Said(
+        f"文件头声明单位为{name.zh}；坐标按所声明坐标系的单位读取，未换算",
+        f"its header says {name.en}; its numbers were taken in the unit of the declared system",
+    )
+    mend = Said("请核对图纸单位", "look whether the drawing is in metres")
+    return told("unit", Weight.WARNING, detail, mend)
 
 
 def _layers(found: _Found, scale: float) -> Iterator[RawLayer]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import shapely
 
@@ -17,23 +17,36 @@ from geodata.maps.raw import Bounds, FileRefused
 FLATTEN = 0.01
 """Greatest distance between an arc and its chord, in drawing units (1 cm of a map in metres)."""
 
-_CLOSE = 1e-6
+CLOSED = 1e-3
+"""Ends that are no farther apart, in drawing units, are one point."""
+
+NEARLY = 0.5
+"""Ends no farther apart are joined, and it is said; so is the gap of a curve that stays open."""
+
+_GAP_SHARE = 0.05
 _MOST_CHORDS = 10_000
 
 
-def ring(entity: Any, bounds: Bounds) -> shapely.Polygon | None:
-    """Return a closed curve as a ring, None if it is open."""
+class Ring(NamedTuple):
+    """A curve: its area, None if it is open, and the gap between its ends in drawing units."""
+
+    area: shapely.Polygon | None
+    gap: float = 0.0
+
+
+def ring(entity: Any, bounds: Bounds) -> Ring:
+    """Return the area of a curve that is closed, or as good as."""
     points: list[tuple[float, float]] = []
     for point in _flattened(entity):
         if len(points) >= bounds.feature_vertices:
             raise FileRefused(f"an entity has more than {bounds.feature_vertices} vertices")
         points.append((float(point[0]), float(point[1])))
     if len(points) < 4:
-        return None
+        return Ring(None, math.inf)
     gap = math.dist(points[0], points[-1])
-    if gap > _CLOSE * max(1.0, abs(points[0][0])):
-        return None
-    return shapely.Polygon(points)
+    if gap > NEARLY or (gap > CLOSED and gap > _GAP_SHARE * shapely.LineString(points).length):
+        return Ring(None, gap)
+    return Ring(shapely.Polygon(points), gap)
 
 
 def _flattened(entity: Any) -> Iterator[Any]:

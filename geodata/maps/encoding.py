@@ -59,19 +59,34 @@ def known(name: str) -> str:
         return ""
 
 
-def candidates(pieces: Iterable[bytes]) -> tuple[tuple[str, str], ...]:
-    """Return the encodings in which all pieces can be read, with a sample of each."""
+def candidates(pieces: Iterable[bytes], cut: Iterable[bytes] = ()) -> tuple[tuple[str, str], ...]:
+    """Return the encodings in which all pieces can be read, with a sample of each.
+
+    Args:
+        cut: pieces that fill their field, and may end within a sign.
+    """
     held = [piece for piece in pieces if not piece.isascii()]
+    full = [piece for piece in cut if not piece.isascii()]
     found = []
     for name in CANDIDATES:
         try:
             texts = [piece.decode(name) for piece in held]
+            texts += [whole_signs(piece, name) for piece in full]
         except UnicodeDecodeError:
             continue
         sample = " | ".join(texts[:8])[:_SAMPLE_SIGNS]
         if all(text.isprintable() for text in texts) or name != "ISO-8859-1":
             found.append((name, sample))
     return tuple(found)
+
+
+def whole_signs(piece: bytes, encoding: str) -> str:
+    """Decode text that may have been cut within its last sign; what is left of that is dropped.
+
+    Raises:
+        UnicodeDecodeError: if it is not written in that encoding.
+    """
+    return codecs.getincrementaldecoder(encoding)().decode(piece)
 
 
 def decoded(piece: bytes, encoding: str, where: str) -> str:

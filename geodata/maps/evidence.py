@@ -6,7 +6,8 @@ the system; this says what speaks for and against it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import shapely
@@ -17,8 +18,9 @@ from core.errors import UsageError
 from geodata.frames import Frame, FrameUnknown, OutOfFrame, frame
 from geodata.frames_words import Points
 from geodata.maps.inspection import FrameSeen
-from geodata.maps.model import Finding, Weight
+from geodata.maps.model import Finding, Weight, told
 from geodata.maps.raw import RawLayer
+from geodata.said import Said
 
 METRES_PER_DEGREE = 111_320.0
 _SAME_M = 1.0
@@ -83,26 +85,41 @@ def undeclared(name: str, found: FrameSeen) -> FrameUndeclared:
     )
 
 
-def contradiction(layers: Sequence[RawLayer], declared: Frame) -> Finding | None:
-    """Return a finding if the file itself names another system than was declared."""
-    said = next((layer.crs for layer in layers if layer.crs), "")
-    if not said:
-        return None
+def contradictions(layers: Sequence[RawLayer], declared: Frame) -> Iterator[Finding]:
+    """Yield a finding for each other system than the declared one that the file itself names."""
+    said: dict[str, list[RawLayer]] = {}
+    for layer in layers:
+        if layer.crs:
+            said.setdefault(layer.crs, []).append(layer)
+    for crs, those in said.items():
+        found = _contradiction(crs, those, declared)
+        if found is None:
+            continue
+        alone = len(said) > 1 and len(those) == 1
+        yield replace(found, where=f"layer {those[0].name}") if alone else found
+
+
+def _contradiction(said: str, layers: Sequence[RawLayer], declared: Frame) -> Finding | None:
     name = named(said)
     if name == declared.name:
         return None
     apart = _apart(_points(layers), name, declared) if name else None
     if apart is not None and apart < _SAME_M:
         return None
-    how_far = "" if apart is None else f", which would put it {apart:,.0f} m elsewhere"
-    return Finding(
-        kind="frame",
-        weight=Weight.WARNING,
-        codes=(),
-        detail=f"{declared.name} was declared; the file itself says {_short(said)}"
-        f"{f' ({name})' if name and name != said else ''}{how_far}",
-        mend="look at the picture of the map over the one in force before applying",
+    also = name if name and name != said else ""
+    detail = Said(
+        f"已声明 {declared.name}；文件自述为 {_short(said)}"
+        + (f"（{also}）" if also else "")
+        + ("" if apart is None else f"，若按后者，位置相差 {apart:,.0f} m"),
+        f"{declared.name} was declared; the file itself says {_short(said)}"
+        + (f" ({also})" if also else "")
+        + ("" if apart is None else f", which would put it {apart:,.0f} m elsewhere"),
     )
+    mend = Said(
+        "启用前请查看本图与现行地图的叠加图",
+        "look at the picture of the map over the one in force before applying",
+    )
+    return told("frame", Weight.WARNING, detail, mend)
 
 
 def _apart(points: Points, name: str, declared: Frame) -> float | None:

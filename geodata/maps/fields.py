@@ -5,6 +5,7 @@ Nothing is decided here in silence: ``guess`` gives its reasons, and whoever imp
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections import abc
 from dataclasses import dataclass, field
@@ -54,6 +55,9 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "kind", "类型", "类别", "级别", "层级", "种类", "level", "type", "space_kind", "lx", "jb",
     ),
 }  # fmt: skip
+_CUT_NAME = re.compile("[\u4e00-\u9fff]{2}[编代名高]")
+"""What a .dbf in UTF-8 leaves of 网格编码 and 网格名称: ten bytes."""
+
 _LONGEST_FILE = 100_000
 
 
@@ -121,7 +125,7 @@ def guess(inspection: Inspection) -> Guess:
         held = {one.name: one.samples for one in layer.fields}
         taken: set[str] = set()
         for role in ROLES:
-            name = _by_name(role, [n for n in held if n not in taken])
+            name = _by_name(role, [n for n in held if n not in taken and _fits(role, held[n])])
             reason = f"its name is one of those for a {role}"
             if not name and role == "code":
                 name = _by_content(held)
@@ -161,7 +165,21 @@ def _layers(inspection: Inspection, kinds: list[str], evidence: list[str]) -> di
 
 def _by_name(role: str, names: abc.Iterable[str]) -> str:
     held = {name.strip().casefold(): name for name in names}
-    return next((held[word] for word in _NAMES[role] if word in held), "")
+    whole = next((held[word] for word in _NAMES[role] if word in held), "")
+    if whole:
+        return whole
+    cut = (name for name in held if _CUT_NAME.fullmatch(name))
+    return next((held[name] for name in cut if _begins(role, name)), "")
+
+
+def _fits(role: str, samples: abc.Sequence[str]) -> bool:
+    """Tell whether a field can play a role; the name of a KML placemark is often its code."""
+    filled = [text for text in samples if text]
+    return role != "name" or not filled or not all(_is_code(text) for text in filled)
+
+
+def _begins(role: str, name: str) -> bool:
+    return any(word.startswith(name) for word in _NAMES[role])
 
 
 def _by_content(held: abc.Mapping[str, abc.Sequence[str]]) -> str:

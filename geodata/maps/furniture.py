@@ -7,6 +7,7 @@ only the English is written.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,9 @@ WHITE: Colour = (255, 255, 255)
 
 _BAR_SHARE = 0.22
 _MOST_ROWS = 3
+_PIECE = re.compile("[“（]*[\u3400-\u9fff][，；：、）”]*|[^ \u3400-\u9fff]+| +")
+"""What a line may be broken between: Chinese signs with their punctuation, and words."""
+
 _ENGLISH_ONLY = "No font with Chinese signs was found on this machine: English only."
 
 Pair = tuple[str, str]
@@ -34,7 +38,7 @@ class Line:
     number: str
     colour: Colour
     title: Pair
-    detail: str
+    detail: Pair
 
 
 def said(pair: Pair, fonts: Fonts) -> str:
@@ -115,8 +119,8 @@ def swatches(fonts: Fonts, classes: Sequence[tuple[Ink, Pair]], width: int) -> I
 
 
 def listing(fonts: Fonts, lines: Sequence[Line], width: int) -> Image.Image:
-    """Return the findings, each in up to three lines."""
-    rows = (len(lines) + 1) * _MOST_ROWS
+    """Return the findings, each sentence in up to three lines."""
+    rows = (len(lines) + 1) * _MOST_ROWS * 2
     image = Image.new("RGB", (width, 26 * rows + 6), WHITE)
     pen = ImageDraw.Draw(image)
     font = fonts.of(14)
@@ -126,9 +130,10 @@ def listing(fonts: Fonts, lines: Sequence[Line], width: int) -> Image.Image:
         title = said(line.title, fonts)
         pen.text((32, y), title, font=font, anchor="lm", fill=BLACK)
         left = 32 + pen.textlength(title, font=font) + 12
-        for text in _broken(line.detail, width - left, font, pen):
-            pen.text((left, y), text, font=font, anchor="lm", fill=GREY)
-            y += 20
+        for sentence in _sentences(line.detail, fonts):
+            for text in _broken(sentence, width - left, font, pen):
+                pen.text((left, y), text, font=font, anchor="lm", fill=GREY)
+                y += 20
         y += 6
     if not fonts.chinese:
         pen.text((0, y), _ENGLISH_ONLY, font=font, anchor="lm", fill=GREY)
@@ -159,16 +164,22 @@ def _patch(ink: Ink, fonts: Fonts) -> Image.Image:
     return panel.finished()
 
 
+def _sentences(pair: Pair, fonts: Fonts) -> list[str]:
+    """Return the Chinese and the English sentence, or the English alone."""
+    return [pair[0], pair[1]] if fonts.chinese and pair[0] else [pair[1]]
+
+
 def _broken(text: str, width: float, font: Font, pen: ImageDraw.ImageDraw) -> list[str]:
     """Return a text in at most so many lines, the last one cut."""
     lines = [""]
-    for word in text.split(" "):
-        longer = f"{lines[-1]} {word}".strip()
-        if len(lines) < _MOST_ROWS and pen.textlength(longer, font=font) > width and lines[-1]:
-            lines.append(word)
+    for piece in _PIECE.findall(text):
+        longer = (lines[-1] + piece).lstrip()
+        full = pen.textlength(longer.rstrip(), font=font) > width
+        if len(lines) < _MOST_ROWS and full and lines[-1]:
+            lines.append(piece.lstrip())
         else:
             lines[-1] = longer
-    return [_cut(line, width, font, pen) for line in lines]
+    return [_cut(line.rstrip(), width, font, pen) for line in lines]
 
 
 def _cut(text: str, width: float, font: Font, pen: ImageDraw.ImageDraw) -> str:

@@ -13,6 +13,7 @@ from geodata.maps.limits import Limits
 from geodata.maps.model import Finding, Shapes, Weight
 from geodata.maps.overlap import wide_parts
 from geodata.maps.plane import mean_width, polygons_only
+from geodata.said import KINDS_ZH, Said
 
 
 def judge(laid: Laid, limits: Limits) -> Iterator[Finding]:
@@ -37,13 +38,13 @@ def judge(laid: Laid, limits: Limits) -> Iterator[Finding]:
             if parent:
                 near = cover[tree.query(outlines[parent], predicate="intersects")]
                 open_ground = shapely.difference(outlines[parent], shapely.union_all(near))
-                place = f"inside {parent}"
+                place = Said(f"{parent} 内", f"inside {parent}")
             else:
                 union = shapely.union_all(
                     np.concatenate([laid.shapes[children], cover[len(mine) :]])
                 )
                 open_ground = _holes(union)
-                place = f"between the cells of kind {kind}"
+                place = Said(f"{KINDS_ZH[kind]}之间", f"between the cells of kind {kind}")
             yield from _told(laid, limits, children, open_ground, place)
 
 
@@ -64,7 +65,7 @@ def _holes(union: shapely.Geometry) -> shapely.Geometry:
 
 
 def _told(
-    laid: Laid, limits: Limits, children: list[int], ground: shapely.Geometry, place: str
+    laid: Laid, limits: Limits, children: list[int], ground: shapely.Geometry, place: Said
 ) -> Iterator[Finding]:
     """Yield the parts of open ground that are large and wide enough."""
     wide = wide_parts(polygons_only(np.array([ground], dtype=object)), limits.width_m)[0]
@@ -78,13 +79,24 @@ def _told(
         near = tree.query(parts[k], predicate="dwithin", distance=limits.width_m)
         beside = [children[n] for n in sorted(near.tolist())] or children[:1]
         sliver = widths[k] < limits.sliver_m
-        what = f"a strip of {sizes[k]:,.1f} m², {widths[k]:.2f} m wide," if sliver else (
-            f"{sizes[k]:,.1f} m²"
-        )  # fmt: skip
+        detail, mend = _strip(place, sizes[k], widths[k]) if sliver else _hole(place, sizes[k])
         yield finding(
-            laid, "sliver" if sliver else "gap", Weight.WARNING, beside,
-            f"{what} {place} belong{'s' if sliver else ''} to no cell",
-            mend="draw the border once and let both neighbours follow it" if sliver
-            else "give the ground to a cell, or draw one for it",
+            laid, "sliver" if sliver else "gap", Weight.WARNING, beside, detail, mend=mend,
             area_m2=sizes[k], spot=parts[k],
         )  # fmt: skip
+
+
+def _strip(place: Said, size: float, width: float) -> tuple[Said, Said]:
+    return Said(
+        f"{place.zh}有狭缝不属于任何单元，面积 {size:,.1f} m²，宽 {width:.2f} m",
+        f"a strip of {size:,.1f} m², {width:.2f} m wide, {place.en} belongs to no cell",
+    ), Said(
+        "请只绘一条公共边界，两侧共用", "draw the border once and let both neighbours follow it"
+    )
+
+
+def _hole(place: Said, size: float) -> tuple[Said, Said]:
+    return Said(
+        f"{place.zh}有空隙 {size:,.1f} m² 不属于任何单元",
+        f"{size:,.1f} m² {place.en} belong to no cell",
+    ), Said("请将该地块划入某一单元，或补绘单元", "give the ground to a cell, or draw one for it")

@@ -10,7 +10,7 @@ import re
 import sqlite3
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,17 @@ from shapely.errors import GEOSException
 from core.errors import MissingPrerequisite
 from geodata.maps import encoding as enc
 from geodata.maps.archive import Opened
-from geodata.maps.model import Finding, Weight
+from geodata.maps.model import Finding, Weight, told
 from geodata.maps.raw import Bounds, FileRefused, Loaded, RawLayer, TextFacts, Value
+from geodata.said import Said
 
 _ONE = threading.Lock()
 """GDAL's last error and Python's warnings belong to the process: one reads at a time."""
+
+_NAME_BYTES = 10
+"""A field of a .dbf has no longer name: three Chinese signs of UTF-8 and a part of the fourth."""
+
+_CUTS_TOLD, _CUT_SHOWN = 5, 20
 
 _CARRIER = "ISO-8859-1"
 """Shapefile text comes through GDAL byte by byte under this name, and is decoded here."""
@@ -160,11 +166,10 @@ def _plain(value: object) -> Value:
 
 
 def _text_decoded(layer: RawLayer, file: Opened, declared: str, encoding: str | None) -> Loaded:
-    pieces = [name.encode("latin-1") for name in layer.columns]
-    for column in layer.columns.values():
-        pieces += [value.encode("latin-1") for value in column if isinstance(value, str)]
-    plain = all(piece.isascii() for piece in pieces)
-    options = () if plain else enc.candidates(pieces)
+    widths = _widths(file.path.with_suffix(".dbf"), len(layer.columns))
+    pieces, full = _pieces(layer, widths)
+    plain = all(piece.isascii() for piece in (*pieces, *full))
+    options = () if plain else enc.candidates(pieces, full)
     chosen = encoding or declared or (options[0][0] if options else "UTF-8")
     findings, remarks = [], []
     if not plain and encoding is None and not declared:
@@ -175,16 +180,19 @@ def _text_decoded(layer: RawLayer, file: Opened, declared: str, encoding: str | 
         remarks += [f"byte 29 of the .dbf means {byte}"] if byte else []
     if encoding and declared and enc.named(encoding) != declared and not plain:
         findings.append(
-            Finding(
-                kind="encoding",
-                weight=Weight.WARNING,
-                codes=(),
-                detail=f"its .cpg says {declared}, and {encoding} was declared",
+            told(
+                "encoding",
+                Weight.WARNING,
+                Said(
+                    f".cpg 文件声明 {declared}，导入时声明的是 {encoding}",
+                    f"its .cpg says {declared}, and {encoding} was declared",
+                ),
             )
         )
     sure = plain or bool(encoding or declared)
+    read, cut = _decoded(layer, chosen, widths, strict=sure)
     return Loaded(
-        layers=(_decoded(layer, chosen, strict=sure),),
+        layers=(read,),
         text=TextFacts(
             used=chosen,
             declared=declared,
@@ -193,22 +201,53 @@ def _text_decoded(layer: RawLayer, file: Opened, declared: str, encoding: str | 
             candidates=options,
             remarks=tuple(remarks),
         ),
-        findings=tuple(findings),
+        findings=(*findings, *_told_cut(layer, cut)),
     )
 
 
-def _decoded(layer: RawLayer, encoding: str, *, strict: bool) -> RawLayer:
-    def text(value: Value, where: str) -> Value:
+def _pieces(layer: RawLayer, widths: Sequence[int]) -> tuple[list[bytes], list[bytes]]:
+    """Return the texts of a layer, and those that fill their field: these may have been cut."""
+    pieces: list[bytes] = []
+    full: list[bytes] = []
+    for (name, column), width in zip(layer.columns.items(), widths, strict=True):
+        title = name.encode("latin-1")
+        (full if len(title) == _NAME_BYTES else pieces).append(title)
+        for value in column:
+            if isinstance(value, str):
+                piece = value.encode("latin-1")
+                (full if len(piece) == width else pieces).append(piece)
+    return pieces, full
+
+
+def _decoded(
+    layer: RawLayer, encoding: str, widths: Sequence[int], *, strict: bool
+) -> tuple[RawLayer, list[str]]:
+    """Decode names and values; return the places of those that end within a sign, too."""
+    cut: list[str] = []
+
+    def text(value: Value, where: str, width: int) -> Value:
         if not isinstance(value, str):
             return value
         piece = value.encode("latin-1")
-        return enc.decoded(piece, encoding, where) if strict else piece.decode(encoding, "replace")
+        if not strict:
+            return piece.decode(encoding, "replace")
+        if len(piece) != width:
+            return enc.decoded(piece, encoding, where)
+        try:
+            whole = enc.whole_signs(piece, encoding)
+        except UnicodeDecodeError:
+            return enc.decoded(piece, encoding, where)
+        if whole.encode(encoding) != piece:
+            cut.append(f"{where}: {whole[-_CUT_SHOWN:]}")
+        return whole
 
     columns: dict[str, list[Value]] = {}
-    for name, column in layer.columns.items():
-        field = str(text(name, "the field names"))
-        columns[field] = [text(v, layer.where(i)) for i, v in enumerate(column)]
-    return RawLayer(
+    for (name, column), width in zip(layer.columns.items(), widths, strict=True):
+        field = str(text(name, "the field names", _NAME_BYTES))
+        while field in columns:  # two names that are one once their last sign is gone
+            field += "_"
+        columns[field] = [text(v, layer.where(i), width) for i, v in enumerate(column)]
+    decoded = RawLayer(
         name=layer.name,
         shapes=layer.shapes,
         columns=columns,
@@ -216,6 +255,36 @@ def _decoded(layer: RawLayer, encoding: str, *, strict: bool) -> RawLayer:
         places=layer.places,
         flat=layer.flat,
     )
+    return decoded, cut
+
+
+def _told_cut(layer: RawLayer, cut: Sequence[str]) -> tuple[Finding, ...]:
+    if not cut:
+        return ()
+    shown = cut[:_CUTS_TOLD]
+    return (
+        told(
+            "text_cut",
+            Weight.WARNING,
+            Said(
+                f"{len(cut)} 处文字超出 .dbf 字段宽度，末字被截断并已略去：{'；'.join(shown)}",
+                f"{len(cut)} texts are longer than their field of the .dbf and were cut within "
+                f"their last sign, which is left out: {'; '.join(shown)}",
+            ),
+            Said(
+                "请缩短字段名（UTF-8 至多 3 个汉字）或改用 GeoPackage 交付",
+                "use field names of at most 3 Chinese signs of UTF-8, or deliver a GeoPackage",
+            ),
+            where=f"layer {layer.name}",
+        ),
+    )
+
+
+def _widths(dbf: Path, count: int) -> list[int]:
+    """Return the bytes of each field of a .dbf; zeros if it has not so many fields."""
+    data = dbf.read_bytes()[: 32 + 32 * count]
+    found = [data[at + 16] for at in range(32, len(data) - 31, 32)]
+    return found if len(found) == count else [0] * count
 
 
 def _declared_encoding(path: Path) -> str:

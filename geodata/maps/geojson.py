@@ -7,7 +7,10 @@ own foreign member ``frame``, which names the system of a file that is not in WG
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,9 +19,12 @@ from shapely.errors import GEOSException
 
 from geodata.maps.archive import Opened
 from geodata.maps.encoding import decoded, named
+from geodata.maps.model import Finding, Weight, told
 from geodata.maps.raw import Bounds, FileRefused, Loaded, RawLayer, TextFacts, Value
+from geodata.said import Said
 
 WGS84 = "EPSG:4326"
+_HALVES = re.compile("[\ud800-\udfff]")
 _KINDS = {
     "Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon",
     "GeometryCollection",
@@ -33,8 +39,9 @@ def load(file: Opened, bounds: Bounds, encoding: str | None) -> Loaded:
     """
     chosen = named(encoding) if encoding else "UTF-8"
     text = decoded(file.path.read_bytes().removeprefix(b"\xef\xbb\xbf"), chosen, file.name)
+    twice: list[str] = []
     try:
-        held = json.loads(text)
+        held = json.loads(text, object_pairs_hook=_noting(twice), parse_constant=_no_number)
     except json.JSONDecodeError as wrong:
         raise FileRefused(
             f"{file.name} is no JSON: {wrong.msg} in line {wrong.lineno}, column {wrong.colno}",
@@ -48,7 +55,53 @@ def load(file: Opened, bounds: Bounds, encoding: str | None) -> Loaded:
     return Loaded(
         layers=(_layer(held, features, file, bounds),),
         text=TextFacts(used=chosen, declared="UTF-8", ascii=text.isascii()),
+        findings=_told_twice(twice),
     )
+
+
+def _noting(twice: list[str]) -> Callable[[list[tuple[str, Any]]], dict[str, Any]]:
+    """Return what makes an object of its members, and notes a name that stands there twice."""
+
+    def made(members: list[tuple[str, Any]]) -> dict[str, Any]:
+        held = dict(members)
+        if len(held) < len(members):
+            counted = Counter(name for name, _ in members)
+            twice.append(counted.most_common(1)[0][0])
+        return held
+
+    return made
+
+
+def _no_number(_: str) -> None:
+    """NaN and Infinity are no JSON; programs write them where a value is missing."""
+
+
+def _told_twice(twice: list[str]) -> tuple[Finding, ...]:
+    if not twice:
+        return ()
+    name = clean_text(twice[0])[:60]
+    return (
+        told(
+            "duplicate_member",
+            Weight.ERROR,
+            Said(
+                f"{len(twice)} 个对象有重名成员（首个为 {name}），取后一个值",
+                f"objects that name a member twice: {len(twice)} (the first is {name!r}); "
+                "the last value was taken",
+            ),
+            Said(
+                "请删去重名成员后重新导出",
+                "decide which value is meant, and export the file again",
+            ),
+        ),
+    )
+
+
+def clean_text(text: str) -> str:
+    """Return text that every store can keep: without NUL, halves of surrogate pairs replaced."""
+    if "\x00" not in text and not _HALVES.search(text):
+        return text
+    return text.replace("\x00", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _features(held: Any, name: str) -> list[Any]:
@@ -77,7 +130,8 @@ def _layer(held: Mapping[str, Any], features: list[Any], file: Opened, bounds: B
             raise FileRefused(f"{file.name}, feature {row + 1}: its properties are no object")
         if "id" in feature and "id" not in properties:
             properties = {**properties, "id": feature["id"]}
-        for key, value in properties.items():
+        for written, value in properties.items():
+            key = clean_text(written)
             if key not in columns:
                 if len(columns) >= bounds.fields:
                     raise FileRefused(f"{file.name} has more than {bounds.fields} properties")
@@ -85,7 +139,7 @@ def _layer(held: Mapping[str, Any], features: list[Any], file: Opened, bounds: B
             columns[key][row] = _plain(value)
     name = held.get("name")
     return RawLayer(
-        name=name if isinstance(name, str) and name else file.title,
+        name=clean_text(name) if isinstance(name, str) and name else file.title,
         shapes=shapes,
         columns=columns,
         crs=_crs(held),
@@ -111,13 +165,17 @@ def _shape(geometry: object, where: str) -> tuple[Any, bool]:
 
 
 def _plain(value: object) -> Value:
-    if value is None or isinstance(value, str | float):
+    if value is None:
         return value
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, int):
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return clean_text(json.dumps(value, ensure_ascii=False))
 
 
 def _crs(held: Mapping[str, Any]) -> str:

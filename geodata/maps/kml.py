@@ -20,6 +20,9 @@ from geodata.maps.raw import Bounds, FileRefused, Loaded, RawLayer, TextFacts, V
 WGS84 = "EPSG:4326"
 _DEEPEST = 60
 _DECLARED = re.compile(rb"""^\s*<\?xml[^>]*\sencoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
+_COMMA = re.compile(r"(?<=\S)\s*,\s*(?=\S)")
+"""The standard allows no space in a triple; several programs write one after each comma."""
+
 _LINES = {"LineString", "LinearRing", "Track"}
 
 
@@ -168,7 +171,7 @@ def _polygon(element: Element, where: str) -> tuple[shapely.Polygon, bool]:
 def _coordinates(element: Element, where: str) -> tuple[list[tuple[float, float]], bool]:
     found = []
     high = False
-    for triple in _text(element, "coordinates").split():
+    for triple in _COMMA.sub(",", _text(element, "coordinates")).split():
         numbers = triple.split(",")
         try:
             x, y = float(numbers[0]), float(numbers[1])

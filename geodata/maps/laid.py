@@ -10,9 +10,10 @@ import numpy.typing as npt
 import shapely
 
 from core.model import SpaceKind
-from geodata.maps.model import Cells, Finding, Shapes, Weight
+from geodata.maps.model import Cells, Finding, Shapes, Weight, told
 from geodata.maps.plane import Plane, plane_through, polygons_only
 from geodata.maps.scope import chosen, staying
+from geodata.said import NOTHING, Said
 
 LEVEL = {kind: level for level, kind in enumerate(SpaceKind)}
 
@@ -86,9 +87,9 @@ def finding(
     kind: str,
     weight: Weight,
     indices: Sequence[int],
-    detail: str,
+    detail: Said,
     *,
-    mend: str = "",
+    mend: Said = NOTHING,
     area_m2: float | None = None,
     spot: shapely.Geometry | None = None,
 ) -> Finding:
@@ -100,13 +101,13 @@ def finding(
     at = None
     if spot is not None and not shapely.is_empty(spot):
         at = laid.plane.place(shapely.point_on_surface(spot))
-    return Finding(
-        kind=kind,
-        weight=weight,
+    return told(
+        kind,
+        weight,
+        detail,
+        mend,
         codes=tuple(laid.cells.codes[i] for i in indices),
         where=laid.cells.wheres[indices[0]] if len(indices) else "",
-        detail=detail,
-        mend=mend,
         area_m2=None if area_m2 is None else round(float(area_m2), 2),
         at=at,
     )

@@ -12,6 +12,7 @@ import numpy as np
 
 from geodata.frames import Frame, FrameUnknown, OutOfFrame, frame
 from geodata.maps.plane import F8
+from geodata.said import Said
 
 _DEGREES = "EPSG:4490"
 _SHIFTED = ("GCJ-02", "BD-09")
@@ -26,26 +27,52 @@ class Mixup:
         true: what the file would be in, as ``geodata.frames`` names it.
         read_as: what it was read as.
         exchanged: whether the two numbers of each vertex stand in the other order.
+        projected: whether a program put these degrees into metres, taking them for the others.
     """
 
     true: str
     read_as: str
     exchanged: bool = False
+    projected: bool = False
 
     @property
-    def words(self) -> str:
+    def words(self) -> Said:
         """The cause as the end of a sentence."""
         if self.exchanged:
-            order = "latitude before longitude" if self.true == _DEGREES else "north before east"
-            return f"its axes are exchanged ({order})"
-        return f"its coordinates are {_called(self.true)}, read as {_called(self.read_as)}"
+            order = (
+                Said("纬度在经度之前", "latitude before longitude")
+                if self.true == _DEGREES
+                else Said("北坐标在东坐标之前", "north before east")
+            )
+            return Said(f"坐标轴颠倒（{order.zh}）", f"its axes are exchanged ({order.en})")
+        true, read_as = _called(self.true), _called(self.read_as)
+        if self.projected:
+            return Said(
+                f"其经纬度实为 {true.zh}，投影时却当作 {read_as.zh}",
+                f"its degrees were {true.en}, and were projected as {read_as.en}",
+            )
+        return Said(
+            f"坐标实为 {true.zh}，却按 {read_as.zh} 读取",
+            f"its coordinates are {true.en}, read as {read_as.en}",
+        )
 
     @property
-    def mend(self) -> str:
+    def mend(self) -> Said:
         """What to do about it."""
         if self.exchanged:
-            return "exchange the two numbers of each vertex, then read the file again"
-        return f"read the file again and declare {self.true}"
+            return Said(
+                "请对调每个节点的两个坐标值，再重新读取文件",
+                "exchange the two numbers of each vertex, then read the file again",
+            )
+        if self.projected:
+            return Said(
+                f"请将地图导出为经纬度（{self.read_as}），再声明坐标系为 {self.true}",
+                f"export the map in degrees ({self.read_as}), then declare {self.true}",
+            )
+        return Said(
+            f"请声明坐标系为 {self.true}，再重新读取文件",
+            f"read the file again and declare {self.true}",
+        )
 
     def undo(self, lonlat: F8) -> F8 | None:
         """Return the degrees that the file means, NaN for points that cannot be meant so.
@@ -83,6 +110,8 @@ def mixups(declared: str, middle: tuple[float, float]) -> Iterator[Mixup]:
         yield from _degrees("" if told is None else as_degrees)
     if told is None or told.projected:
         yield from _projected(told.name if told else "", middle)
+    if told is not None and told.projected:
+        yield from (Mixup(true=one, read_as=_DEGREES, projected=True) for one in _SHIFTED)
 
 
 def _known(declared: str) -> Frame | None:
@@ -121,22 +150,39 @@ def _near(lon: float) -> tuple[str, ...]:
     return tuple(f"EPSG:{code}" for code in codes)
 
 
-def _called(name: str) -> str:
+def _called(name: str) -> Said:
     """Return a system's name with what sets it apart from its neighbours."""
     if name == _DEGREES:
-        return "WGS 84 or CGCS2000"
-    if not name.startswith("EPSG:"):
-        return name
-    code = int(name[5:])
-    words = ""
+        return Said("WGS 84 或 CGCS2000", "WGS 84 or CGCS2000")
+    words = _zone(int(name[5:])) if name.startswith("EPSG:") else None
+    if words is None:
+        return Said(name, name)
+    return Said(f"{name}（{words.zh}）", f"{name} ({words.en})")
+
+
+def _zone(code: int) -> Said | None:
+    """Return the zone that an EPSG code stands for, None if it is of no zone that is tried here."""
     if 4534 <= code <= 4554:
-        words = f"zone of 3 degrees, meridian {75 + (code - 4534) * 3}"
-    elif 4513 <= code <= 4533:
-        words = f"zone {25 + code - 4513} of 3 degrees, its number in the easting"
-    elif 4502 <= code <= 4512:
-        words = f"zone of 6 degrees, meridian {75 + (code - 4502) * 6}"
-    elif 4491 <= code <= 4501:
-        words = f"zone {13 + code - 4491} of 6 degrees, its number in the easting"
-    elif 32601 <= code <= 32660:
-        words = f"UTM zone {code - 32600}"
-    return f"{name} ({words})" if words else name
+        return _by_meridian(3, 75 + (code - 4534) * 3)
+    if 4513 <= code <= 4533:
+        return _by_number(3, 25 + code - 4513)
+    if 4502 <= code <= 4512:
+        return _by_meridian(6, 75 + (code - 4502) * 6)
+    if 4491 <= code <= 4501:
+        return _by_number(6, 13 + code - 4491)
+    if 32601 <= code <= 32660:
+        return Said(f"UTM {code - 32600} 带", f"UTM zone {code - 32600}")
+    return None
+
+
+def _by_meridian(width: int, degrees: int) -> Said:
+    return Said(
+        f"{width} 度带，中央子午线 {degrees} 度", f"zone of {width} degrees, meridian {degrees}"
+    )
+
+
+def _by_number(width: int, zone: int) -> Said:
+    return Said(
+        f"{width} 度带第 {zone} 带，横坐标含带号",
+        f"zone {zone} of {width} degrees, its number in the easting",
+    )

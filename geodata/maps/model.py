@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.model import Space, SpaceKind
+from geodata.said import NOTHING, Said
 
 Shapes = npt.NDArray[np.object_]
 """Shapely geometries."""
@@ -38,6 +39,8 @@ class Finding:
         where: the place in the file, e.g. ``layer blocks, feature 12``; empty if it is none of it.
         detail: one sentence with the figures.
         mend: one sentence: what would make it good, and what that would change; empty if nothing.
+        detail_zh: the same in Chinese, with the same figures; empty in reports kept from before.
+        mend_zh: the same in Chinese; empty where ``mend`` is, and in reports from before.
         area_m2: of an overlap, a gap or a sliver; None for others.
         at: a point in it, degrees EPSG:4490, longitude first; None if it has no place.
     """
@@ -50,6 +53,34 @@ class Finding:
     mend: str = ""
     area_m2: float | None = None
     at: tuple[float, float] | None = None
+    detail_zh: str = ""
+    mend_zh: str = ""
+
+
+def told(
+    kind: str,
+    weight: Weight,
+    detail: Said,
+    mend: Said = NOTHING,
+    *,
+    codes: tuple[str, ...] = (),
+    where: str = "",
+    area_m2: float | None = None,
+    at: tuple[float, float] | None = None,
+) -> Finding:
+    """Return a finding whose sentences stand in both languages."""
+    return Finding(
+        kind=kind,
+        weight=weight,
+        codes=codes,
+        detail=detail.en,
+        where=where,
+        mend=mend.en,
+        area_m2=area_m2,
+        at=at,
+        detail_zh=detail.zh,
+        mend_zh=mend.zh,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

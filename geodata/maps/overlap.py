@@ -13,6 +13,7 @@ from geodata.maps.laid import Laid, finding, of_kind
 from geodata.maps.limits import Limits
 from geodata.maps.model import Finding, Shapes, Weight
 from geodata.maps.plane import F8, mean_width, polygons_only
+from geodata.said import Said
 
 
 def judge(laid: Laid, limits: Limits) -> Iterator[Finding]:
@@ -26,7 +27,8 @@ def judge(laid: Laid, limits: Limits) -> Iterator[Finding]:
         once = first < second
         for k, shape, width in _shared(shapes[first[once]], shapes[second[once]], limits):
             i, j = int(mine[first[once][k]]), int(mine[second[once][k]])
-            yield _overlap(laid, limits, [i, j], laid.cells.codes[j], laid.shapes[j], shape, width)
+            other = Said(laid.cells.codes[j], laid.cells.codes[j])
+            yield _overlap(laid, limits, [i, j], other, laid.shapes[j], shape, width)
         yield from _with_rest(laid, limits, kind)
 
 
@@ -38,7 +40,8 @@ def _with_rest(laid: Laid, limits: Limits, kind: SpaceKind) -> Iterator[Finding]
     first, second = STRtree(rest).query(shapes, predicate="intersects")
     for k, shape, width in _shared(shapes[first], rest[second], limits):
         i, j = int(mine[first[k]]), int(theirs[second[k]])
-        other = f"{laid.rest.codes[j]}, which stays in force"
+        code = laid.rest.codes[j]
+        other = Said(f"仍然有效的 {code} ", f"{code}, which stays in force")
         yield _overlap(laid, limits, [i], other, laid.rest_shapes[j], shape, width)
 
 
@@ -78,7 +81,7 @@ def _overlap(
     laid: Laid,
     limits: Limits,
     indices: list[int],
-    other: str,
+    other: Said,
     other_shape: shapely.Geometry,
     shape: shapely.Geometry,
     width_m: float,
@@ -89,14 +92,26 @@ def _overlap(
     sliver = width_m < limits.sliver_m and share < limits.gone_astray_share
     astray = share >= limits.gone_astray_share
     if sliver:
-        detail = f"{code} and {other} overlap in a strip of {size:,.1f} m², {width_m:.2f} m wide"
-        mend = "draw the border once and let both follow it"
+        detail = Said(
+            f"{code} 与 {other.zh} 重叠成狭缝，面积 {size:,.1f} m²，宽 {width_m:.2f} m",
+            f"{code} and {other.en} overlap in a strip of {size:,.1f} m², {width_m:.2f} m wide",
+        )
+        mend = Said("请只绘一条公共边界，两侧共用", "draw the border once and let both follow it")
     else:
-        detail = f"{code} and {other} share {size:,.1f} m², {share:.1%} of the smaller one"
+        detail = Said(
+            f"{code} 与 {other.zh} 重叠 {size:,.1f} m²，占较小者的 {share:.1%}",
+            f"{code} and {other.en} share {size:,.1f} m², {share:.1%} of the smaller one",
+        )
         mend = (
-            "one of them seems to stand twice in the map; take one out"
+            Said(
+                "其中之一可能在图中重复，请去掉一个",
+                "one of them seems to stand twice in the map; take one out",
+            )
             if astray
-            else "decide to which the ground belongs and draw the border once"
+            else Said(
+                "请确定重叠部分的归属，只绘一条公共边界",
+                "decide to which the ground belongs and draw the border once",
+            )
         )
     return finding(
         laid, "sliver" if sliver else "overlap", Weight.ERROR if astray else Weight.WARNING,

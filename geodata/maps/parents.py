@@ -17,6 +17,7 @@ from geodata.maps.limits import Limits
 from geodata.maps.model import Finding, Weight
 from geodata.maps.overlap import largest_part, wide_parts
 from geodata.maps.plane import F8, polygons_only
+from geodata.said import KINDS_ZH, Said, quoted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +63,9 @@ def fill(laid: Laid) -> tuple[Laid, tuple[Finding, ...]]:
     by_place = _by_place(laid, kin, unknown)
     for i, code in by_place.items():
         parents[i] = code
-    findings += _told(laid, by_code, "their codes", "its code")
-    findings += _told(laid, list(by_place), "the largest overlap", "the largest overlap")
+    findings += _told(laid, by_code, "编码", "their codes", "its code")
+    overlap = "the largest overlap"
+    findings += _told(laid, list(by_place), "最大重叠面积", overlap, overlap)
     findings += _orphans(laid, [i for i in unknown if not parents[i]])
     filled = replace(laid, cells=replace(laid.cells, parents=tuple(parents)))
     return filled, tuple(findings)
@@ -75,8 +77,14 @@ def judge(laid: Laid, limits: Limits) -> Iterator[Finding]:
         if parent and contradicts(code, parent):
             yield finding(
                 laid, "parent_disagrees", Weight.WARNING, [i],
-                f"{code} lies in {parent} as the map says, in another space by its own digits",
-                mend="correct the code or the parent; the parent is what counts",
+                Said(
+                    f"图中 {code} 属于 {parent}，但按其编码应属于另一单元",
+                    f"{code} lies in {parent} as the map says, in another space by its own digits",
+                ),
+                mend=Said(
+                    "请改正编码或上级单元；以上级单元为准",
+                    "correct the code or the parent; the parent is what counts",
+                ),
                 spot=laid.shapes[i],
             )  # fmt: skip
     yield from _outside(laid, limits)
@@ -99,15 +107,24 @@ def _refused(laid: Laid, kin: _Kin, i: int) -> Finding | None:
     code, parent = laid.cells.codes[i], laid.cells.parents[i]
     known = kin.at.get(parent)
     if known is None:
-        detail = f"{code} names {parent!r} as its parent, which is neither in the map nor in force"
+        detail = Said(
+            f"{code} 的上级单元{quoted(parent)}既不在图中，也不在现行地图中",
+            f"{code} names {parent!r} as its parent, which is neither in the map nor in force",
+        )
     elif LEVEL[kin.kinds[known]] >= LEVEL[laid.cells.kinds[i]]:
-        detail = (
-            f"{code} is a {laid.cells.kinds[i]} and names {parent!r} as its parent, "
-            f"a {kin.kinds[known]}: a parent is of a larger kind"
+        mine, theirs = laid.cells.kinds[i], kin.kinds[known]
+        detail = Said(
+            f"{code} 为{KINDS_ZH[mine]}，其上级单元{quoted(parent)}为{KINDS_ZH[theirs]}："
+            "上级单元的层级应更高",
+            f"{code} is a {mine} and names {parent!r} as its parent, "
+            f"a {theirs}: a parent is of a larger kind",
         )
     else:
         return None
-    mend = "correct the parent; until then it is found by code or place"
+    mend = Said(
+        "请改正上级单元；在此之前按编码或位置判定",
+        "correct the parent; until then it is found by code or place",
+    )
     return finding(
         laid, "unknown_parent", Weight.WARNING, [i], detail, mend=mend, spot=laid.shapes[i]
     )
@@ -172,14 +189,17 @@ def _largest(
     return {cell: code for cell, (_, code) in best.items()}
 
 
-def _told(laid: Laid, indices: list[int], many: str, one: str) -> list[Finding]:
+def _told(laid: Laid, indices: list[int], by_zh: str, many: str, one: str) -> list[Finding]:
     if not indices:
         return []
-    count = len(indices)
+    count, first = len(indices), laid.cells.codes[indices[0]]
     detail = (
-        f"{laid.cells.codes[indices[0]]} got its parent from {one}"
+        Said(f"{first} 的上级单元已按{by_zh}补全", f"{first} got its parent from {one}")
         if count == 1
-        else f"{count} cells got their parents from {many}"
+        else Said(
+            f"{count} 个单元的上级单元已按{by_zh}补全",
+            f"{count} cells got their parents from {many}",
+        )
     )
     return [finding(laid, "parent_found", Weight.NOTE, indices, detail)]
 
@@ -188,8 +208,14 @@ def _orphans(laid: Laid, indices: list[int]) -> list[Finding]:
     return [
         finding(
             laid, "orphan", Weight.ERROR, [i],
-            f"{laid.cells.codes[i]} has no parent: neither its code nor its place leads to one",
-            mend="deliver the larger space with the map, or name the parent",
+            Said(
+                f"{laid.cells.codes[i]} 没有上级单元：按编码和位置都找不到",
+                f"{laid.cells.codes[i]} has no parent: neither its code nor its place leads to one",
+            ),
+            mend=Said(
+                "请随图提供上级单元，或注明上级编码",
+                "deliver the larger space with the map, or name the parent",
+            ),
             spot=laid.shapes[i],
         )
         for i in indices
@@ -230,9 +256,14 @@ def _sticks_out(
     laid: Laid, limits: Limits, i: int, beyond: shapely.Geometry, share: float
 ) -> Finding:
     astray = share >= limits.gone_astray_share
+    code, parent = laid.cells.codes[i], laid.cells.parents[i]
     return finding(
         laid, "outside_parent", Weight.ERROR if astray else Weight.WARNING, [i],
-        f"{share:.1%} of {laid.cells.codes[i]} lie outside its parent {laid.cells.parents[i]}",
-        mend="correct the parent" if astray else "move the border of one of them",
+        Said(
+            f"{code} 有 {share:.1%} 超出上级单元 {parent} 的范围",
+            f"{share:.1%} of {code} lie outside its parent {parent}",
+        ),
+        mend=Said("请改正上级单元", "correct the parent") if astray
+        else Said("请调整其中一方的边界", "move the border of one of them"),
         area_m2=shapely.area(beyond), spot=largest_part(beyond),
     )  # fmt: skip

@@ -20,7 +20,7 @@ from geodata.maps.diff import Diff
 from geodata.maps.laid import LEVEL, areas
 from geodata.maps.model import Cells, Finding, Shapes, Weight
 from geodata.maps.plane import Plane, plane_through
-from geodata.maps.words import TITLES
+from geodata.maps.words import OTHERS, TITLES
 
 if TYPE_CHECKING:
     from geodata.maps.canvas import Fonts, Panel
@@ -29,6 +29,7 @@ WIDTHS_PX = (640, 4000)
 """Narrower, the legend has no room; wider, it is a poster and takes minutes."""
 
 MOST_FINDINGS = 12
+_TITLES = TITLES | OTHERS
 _MOST_LABELS = 60
 _MARGIN = 0.12
 _LEAST_VIEW_M = 250.0
@@ -122,8 +123,8 @@ def draw(
             changed=len({one.code for one in diff.changed}), same=diff.same,
         ),
         lines=[
-            sheet.line(number, _COLOURS[one.weight], TITLES.get(one.kind, (one.kind, one.kind)),
-                       one.detail)
+            sheet.line(number, _COLOURS[one.weight], _TITLES.get(one.kind, (one.kind, one.kind)),
+                       (one.detail_zh, one.detail))
             for number, one, _ in shown
         ],
         more=max(0, len(findings) - MOST_FINDINGS),

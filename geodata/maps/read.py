@@ -19,8 +19,9 @@ from geodata.maps import areas, columns, dxf, encoding, evidence, gdal, geojson,
 from geodata.maps.archive import Opened, opened
 from geodata.maps.fields import Mapping
 from geodata.maps.inspection import FieldSeen, Inspection, LayerSeen
-from geodata.maps.model import Cells, Finding, MapContent, Source, Weight
+from geodata.maps.model import Cells, Finding, MapContent, Source, Weight, told
 from geodata.maps.raw import DEFAULT, Bounds, FileRefused, Loaded, RawLayer, Value
+from geodata.said import Said
 
 __all__ = ["FORMATS", "Bounds", "FileRefused", "Inspection", "look", "read"]
 
@@ -93,7 +94,6 @@ def read(
             raise evidence.undeclared(file.name, evidence.seen(wanted))
         _check_text(loaded, file.name)
         cells, findings = _cells(wanted, frame, mapping, bounds, file.name, every=layers is None)
-        contradicted = evidence.contradiction(wanted, frame)
         taken = tuple(
             one.name for one in wanted if any(f"layer {one.name}," in w for w in cells.wheres)
         )
@@ -109,7 +109,7 @@ def read(
                 frame=frame.name,
                 origin=origin,
             ),
-            findings=(*loaded.findings, *((contradicted,) if contradicted else ()), *findings),
+            findings=(*loaded.findings, *evidence.contradictions(wanted, frame), *findings),
         )
 
 
@@ -185,11 +185,10 @@ def _cells(
 
 
 def _left_out(name: str) -> Finding:
-    return Finding(
-        kind="layer_left_out",
-        weight=Weight.NOTE,
-        codes=(),
-        detail=f"layer {name} holds no area and is left out",
+    return told(
+        "layer_left_out",
+        Weight.NOTE,
+        Said(f"图层 {name} 没有面要素，已略去", f"layer {name} holds no area and is left out"),
     )
 
 

@@ -109,7 +109,7 @@ def changes_after(half: Panel, added: Shapes, redrawn: Shapes, redrawn_before: S
     half.border(added, ADDED)
 
 
-def line(number: str, colour: Colour, title: Pair, detail: str) -> Line:
+def line(number: str, colour: Colour, title: Pair, detail: Pair) -> Line:
     """Return a line of the list of findings."""
     return Line(number=number, colour=colour, title=title, detail=detail)
 
@@ -134,7 +134,7 @@ def assembled(
     rows = list(lines)
     if more:
         words = (f"另有 {more:,} 项", f"and {more:,} more")
-        rows.append(Line(number="", colour=GREY, title=words, detail=""))
+        rows.append(Line(number="", colour=GREY, title=words, detail=("", "")))
     legend = swatches(fonts, _CLASSES, width_px - 2 * EDGE)
     listed = listing(fonts, rows, width_px - 2 * EDGE)
     top = _HEAD + _CAPTION

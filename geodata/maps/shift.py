@@ -18,7 +18,7 @@ import shapely
 
 from core.model import SpaceKind
 from geodata.maps.mixups import Mixup, mixups
-from geodata.maps.model import Cells, Finding, Weight
+from geodata.maps.model import Cells, Finding, Weight, told
 from geodata.maps.plane import F8, Plane, plane_through
 from geodata.maps.witnesses import (
     Against,
@@ -28,6 +28,7 @@ from geodata.maps.witnesses import (
     counterparts,
     district,
 )
+from geodata.said import Said
 
 _CLOSE_M = 10.0
 """So near must an undone mistake bring a point; the mistakes are hundreds of metres."""
@@ -53,9 +54,19 @@ _BORDER_M = 8.0
 """Of a map that lies right, most vertices are nearer to a border in force, even if some moved."""
 
 _COMPASS = (
-    "east", "north-east", "north", "north-west", "west", "south-west", "south", "south-east",
+    Said("东", "east"), Said("东北", "north-east"), Said("北", "north"), Said("西北", "north-west"),
+    Said("西", "west"), Said("西南", "south-west"), Said("南", "south"), Said("东南", "south-east"),
 )  # fmt: skip
 _CHINA = (73.0, 3.0, 136.0, 54.0)
+_UNEXPLAINED = Said(
+    "WGS 84、GCJ-02、BD-09、投影带或坐标轴的混淆都不能解释；可能是旧坐标系或地方坐标系"
+    "（1954 北京、1980 西安、城市独立坐标系）",
+    "no mix-up of WGS 84, GCJ-02, BD-09, zones or axes explains it; an older or local "
+    "system can (Beijing 1954, Xi'an 1980, a city's own)",
+)
+_ASK = Said(
+    "请向制图单位索取坐标系及其参数", "ask its author for the coordinate system and its parameters"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,42 +273,55 @@ def _told(cells: Cells, verdict: _Verdict) -> Finding:
     witness = verdict.case.witness
     owners = np.unique(witness.owners[verdict.explained])
     whole = verdict.displaced.mean() >= _WHOLE_SHARE or verdict.case.least_share > 0
-    subject = "the map" if whole else f"a part of the map ({len(owners)} cells)"
+    subject = (
+        Said("整幅地图", "the map")
+        if whole
+        else Said(
+            f"地图的一部分（{len(owners)} 个单元）", f"a part of the map ({len(owners)} cells)"
+        )
+    )
     if verdict.cause is not None:
         cause, mend = verdict.cause.words, verdict.cause.mend
     else:
-        cause = (
-            "no mix-up of WGS 84, GCJ-02, BD-09, zones or axes explains it; an older or local "
-            "system can (Beijing 1954, Xi'an 1980, a city's own)"
-        )
-        mend = "ask its author for the coordinate system and its parameters"
-    points = witness.points[verdict.explained]
-    return Finding(
-        kind="shift",
-        weight=Weight.ERROR,
+        cause, mend = _UNEXPLAINED, _ASK
+    way, count, against = _way(verdict), _count(verdict), witness.against.said
+    left = f"{verdict.left_m:.1f} m"
+    return told(
+        "shift",
+        Weight.ERROR,
+        Said(
+            f"与{against.zh}比较，{subject.zh}{way.zh}：{cause.zh}；还原后 {count.zh}归位，"
+            f"剩余偏差 {left}",
+            f"{subject.en} lies {way.en}, held against {against.en}: {cause.en}; "
+            f"{count.en} are back in place to {left} once that is undone",
+        ),
+        mend if whole else Said(f"{mend.zh}（仅限这些单元）", f"{mend.en}, these cells alone"),
         codes=() if whole else tuple(cells.codes[i] for i in owners.tolist()),
-        detail=f"{subject} lies {_way(verdict)}, held against {witness.against}: {cause}; "
-        f"{_count(verdict)} are back in place to {verdict.left_m:.1f} m once that is undone",
-        mend=mend if whole else f"{mend}, these cells alone",
-        at=_spot(points),
+        at=_spot(witness.points[verdict.explained]),
     )
 
 
-def _way(verdict: _Verdict) -> str:
+def _way(verdict: _Verdict) -> Said:
     east, north = verdict.median
     if not math.isfinite(east + north):
-        return "nowhere near"
+        return Said("完全不在应有位置", "nowhere near")
     metres = math.hypot(east, north)
     towards = _COMPASS[round(math.atan2(north, east) / (math.pi / 4)) % 8]
     far = f"{metres:,.0f} m" if metres < 10_000 else f"{metres / 1000:,.0f} km"
-    return f"{far} too far to the {towards}"
+    return Said(f"向{towards.zh}偏移 {far}", f"{far} too far to the {towards.en}")
 
 
-def _count(verdict: _Verdict) -> str:
-    of = "cells" if verdict.case.witness.against is Against.CODES else "vertices"
-    if len(verdict.displaced) == 1:
-        of = "cells" if of == "cells" else "middles"
-    return f"{int(verdict.explained.sum()):,} of {int(verdict.displaced.sum()):,} displaced {of}"
+def _count(verdict: _Verdict) -> Said:
+    explained, displaced = int(verdict.explained.sum()), int(verdict.displaced.sum())
+    of = Said("节点", "vertices")
+    if verdict.case.witness.against is Against.CODES:
+        of = Said("单元", "cells")
+    elif len(verdict.displaced) == 1:
+        of = Said("中心点", "middles")
+    return Said(
+        f"{explained:,} 个（共 {displaced:,} 个偏移的）{of.zh}",
+        f"{explained:,} of {displaced:,} displaced {of.en}",
+    )
 
 
 def _spot(points: F8) -> tuple[float, float] | None:
@@ -317,11 +341,16 @@ def _exchanged(cells: Cells) -> Finding | None:
     if _in_china(first, second) or not _in_china(second, first):
         return None
     cause = Mixup(true="EPSG:4490", read_as="EPSG:4490", exchanged=True)
-    return Finding(
-        kind="shift", weight=Weight.ERROR, codes=(),
-        detail=f"the map lies at {first:.2f}, {second:.2f}, outside China: {cause.words}",
-        mend=cause.mend,
-    )  # fmt: skip
+    place = f"{first:.2f}, {second:.2f}"
+    return told(
+        "shift",
+        Weight.ERROR,
+        Said(
+            f"地图位于 {place}，在中国范围之外：{cause.words.zh}",
+            f"the map lies at {place}, outside China: {cause.words.en}",
+        ),
+        cause.mend,
+    )
 
 
 def _in_china(lon: float, lat: float) -> bool:

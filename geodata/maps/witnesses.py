@@ -21,6 +21,7 @@ from geodata.codes import CodeMalformed
 from geodata.maps.laid import areas
 from geodata.maps.model import Cells, Shapes
 from geodata.maps.plane import F8, Plane
+from geodata.said import Said
 
 _MOST_POINTS = 4_000
 _WHOLE = 0.1
@@ -34,6 +35,19 @@ class Against(StrEnum):
     BORDERS = "the borders in force"
     PARENTS = "the spaces that should contain it"
     OUTLINE = "the outline of the district"
+
+    @property
+    def said(self) -> Said:
+        """The same in both languages."""
+        return Said(_AGAINST_ZH[self.name], self.value)
+
+
+_AGAINST_ZH = {
+    "CODES": "编码相同的现行单元",
+    "BORDERS": "现行边界",
+    "PARENTS": "应包含它的单元",
+    "OUTLINE": "辖区轮廓",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

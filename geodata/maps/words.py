@@ -22,4 +22,25 @@ TITLES: dict[str, tuple[str, str]] = {
     "repeated_vertices": ("重复节点", "repeated vertices"),
     "parent_found": ("上级已补全", "parent filled in"),
 }
-"""Kind of finding -> its title."""
+"""Kind of finding of the check -> its title."""
+
+OTHERS: dict[str, tuple[str, str]] = {
+    "frame": ("坐标系", "coordinate system"),
+    "encoding": ("文字编码", "text encoding"),
+    "not_closed": ("未闭合", "not closed"),
+    "duplicate_member": ("成员重名", "member named twice"),
+    "text_cut": ("文字被截断", "text cut off"),
+    "unit": ("长度单位", "unit of length"),
+    "layer_left_out": ("略去图层", "layer left out"),
+    "not_an_area": ("不是面", "not an area"),
+    "closed_line": ("闭合线", "closed line"),
+    "heights_dropped": ("高程已舍去", "heights dropped"),
+    "kind": ("层级判定", "kind of space"),
+    "unknown_kind": ("层级不明", "unknown kind"),
+    "height": ("高度无效", "height"),
+    "gone": ("不再包含", "no longer held"),
+    "adopted": ("改归上级", "taken over"),
+    "unknown_within": ("范围不存在", "unknown extent"),
+    "unusable_code": ("编码不可用", "unusable code"),
+}
+"""The same for findings of reading a file and of comparing it with the map in force."""

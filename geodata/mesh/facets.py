@@ -49,6 +49,8 @@ def aspects(mesh: Mesh) -> F8:
     cross = mesh.crosses()
     # The upward normal leans over to where the water runs.
     found: F8 = np.degrees(np.arctan2(cross[:, 0], cross[:, 1])) % 360.0
+    # A hair west of north is 360 after rounding, which is north again.
+    found = np.where(found >= 360.0, 0.0, found)
     return np.where(slopes(mesh) < LEVEL_DEG, np.nan, found)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,8 @@ from geodata.frames import frame
 from geodata.maps import write
 from tests.service.test_map_versions import BLOCKS, LEFT, PLAIN, RIGHT, moved_border
 from tests.support.maps import content
-from tests.support.small_district import small_district
-from tests.support.twin_api import Api, running_api
+from tests.support.small_district import SOUTH, WEST, small_district
+from tests.support.twin_api import Api, running_api, soon
 from twin.api import words_maps as words
 from twin.store import load_district
 
@@ -126,6 +128,7 @@ async def test_a_faulty_map_is_kept_with_its_report_and_never_applied(
     found = await proposed(api, file(tmp_path, faulty))
     assert found["errors"]
     assert "overlap" in {one["kind"] for one in found["findings"]}
+    assert all(one["detail"] and one["detail_zh"] for one in found["findings"])
     number = found["proposal_id"]
     refused = await post(api, f"proposals/{number}/apply", {"accept_warnings": True})
     assert refused.status_code == 409
@@ -191,3 +194,23 @@ async def test_what_is_not_there_is_404(api: Api) -> None:
         assert (await api.viewer.get(f"{URL}/{path}")).status_code == 404
     for path in ("proposals/99/apply", "proposals/99/withdraw", "versions/99/rollback"):
         assert (await post(api, path)).status_code == 404
+
+
+async def test_an_alarm_is_acknowledged_while_changes_of_the_map_wait(api: Api, dsn: str) -> None:
+    moves = [f"/api/v1/devices/{device.device_id}/move" for device in small_district().devices[:6]]
+    async with await psycopg.AsyncConnection.connect(dsn) as other, asyncio.TaskGroup() as group:
+        await other.execute("SELECT pg_advisory_xact_lock(hashtext('blocktwin district'))")
+        for path in moves:
+            body = {"x": WEST, "y": SOUTH, "reason": "r"}
+            group.create_task(api.gis.post(path, json=body), name=path)
+        await soon(lambda: _waiting(other))
+        async with asyncio.timeout(5):
+            path = f"/api/v1/alarms/{uuid.uuid4()}/acknowledge"
+            answer = await api.operator.post(path, json={})
+        assert answer.status_code == 404
+        await other.rollback()
+
+
+async def _waiting(conn: psycopg.AsyncConnection[Any]) -> bool:
+    found = await (await conn.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")).fetchone()
+    return found is not None and found[0] >= 2

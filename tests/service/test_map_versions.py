@@ -27,10 +27,12 @@ from tests.support.small_district import (
     small_district,
     square,
 )
+from twin import versions
 from twin.history import moment
 from twin.maps import history, in_force, proposals
 from twin.maps.refusals import NoSuchProposal, NoSuchVersion, NotPossible
 from twin.store import load_district
+from twin.versions import MapBusy
 
 Conn = psycopg.Connection[Any]
 
@@ -313,6 +315,40 @@ def test_the_rollback_of_a_parent_that_got_children_since_is_refused(loaded: Con
     with pytest.raises(UsageError, match="a-shed lies in a-plot"):
         history.rollback(loaded, 2, by="a")
     assert picture(loaded)["spaces"]["a-shed"].parent == "a-plot"
+
+
+def test_a_level_that_would_put_spaces_in_a_circle_is_refused(loaded: Conn) -> None:
+    before = picture(loaded)
+    inside_out = dataclasses.replace(SPACES["street-a"], kind=SpaceKind.BUILDING, parent="grid-a")
+    with pytest.raises(UsageError, match="community community-a in building street-a"):
+        load_district(loaded, District(spaces=(inside_out,), gateways=(), devices=()))
+    assert picture(loaded) == before
+
+
+def test_what_was_before_the_first_version_is_not_guessed(loaded: Conn) -> None:
+    loaded.execute("UPDATE map_version SET source = 'before versions'")
+    before = picture(loaded)
+    with pytest.raises(NotPossible, match="when versions began"):
+        history.rollback(loaded, 1, by="a")
+    assert picture(loaded) == before
+
+
+def test_the_map_of_a_part_stays_one_when_it_is_compared_anew(loaded: Conn) -> None:
+    mine = [space for space in without(LEFT) if space.parent == "grid-a"]
+    number = proposals.propose(loaded, content(mine), partial=False, within="street-a", by="a")
+    assert proposals.show(loaded, number)["diff"]["gone"] == [LEFT]
+    other = proposals.again(loaded, number, by="a")
+    shown = proposals.show(loaded, other)
+    assert (shown["within"], shown["diff"]["gone"]) == ("street-a", [LEFT])
+
+
+def test_who_waits_too_long_for_another_is_told_why(loaded: Conn, dsn: str) -> None:
+    with psycopg.connect(dsn) as other, psycopg.connect(dsn, autocommit=True) as late:
+        versions.begin(other)
+        late.execute("SET statement_timeout = '50ms'")
+        with pytest.raises(MapBusy, match="somebody else is changing the map"):
+            history.rollback(late, 1, by="a")
+    assert [row["version_id"] for row in history.listed(loaded)] == [1]
 
 
 def test_what_is_not_there_is_said(loaded: Conn) -> None:

@@ -141,6 +141,18 @@ def test_buildings_and_devices_stand_on_the_newest_survey(conn: psycopg.Connecti
     assert [f["kind"] for f in word["report"]] == ["other_surveys"]
 
 
+def test_a_newer_survey_of_a_neighbour_does_not_push_out_the_one_over_the_block(
+    conn: psycopg.Connection,
+) -> None:
+    load_district(conn, small_district())
+    own = keep(conn, survey(half=60.0))
+    east = Plane(lon=MIDDLE.lon + 0.9 * STEP, lat=MIDDLE.lat)
+    lonlat = east.degrees(np.array([[x, y] for x in (-60.0, 0, 60) for y in (-60.0, 0, 60)]))
+    rows = [f"{x:.9f},{y:.9f},80" for x, y in lonlat.tolist()]
+    keep(conn, ("lon,lat,height\n" + "\n".join(rows)).encode(), 9, space=block_code(1, 0))
+    assert scenes.of_space(conn, HERE).word()["surface"] == own
+
+
 def test_a_survey_that_covers_a_part_leaves_the_rest_flat_and_says_so(
     conn: psycopg.Connection,
 ) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +18,7 @@ import psycopg
 import pytest
 
 from dev.servers import PrivateMosquitto
+from edge.config import SPOOL_FILE
 from tests.support.sensorthings import HEAT, fill
 from tests.support.servers import Program, Runner, settings
 from tests.support.waiting import wait_until
@@ -306,6 +310,34 @@ def test_without_a_worker_the_client_is_told_and_the_retry_finds_it(
     wait_until(there, 40, what="the Observation")
     rows = world.conn.execute("SELECT value FROM reading WHERE series_id = %s", (stream,))
     assert rows.fetchall() == [(20.0,)]
+
+
+def test_the_api_stops_in_time_while_a_client_waits_for_the_worker(
+    world: World, tmp_path: Path
+) -> None:
+    stream = world.thing()
+    world.worker.stop()
+    spool = tmp_path / "spool" / "sta-http"
+    before = size(spool)
+    told: list[int] = []
+
+    def ask() -> None:
+        with suppress(httpx2.TransportError):
+            told.append(world.observe(stream, 20).status_code)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    wait_until(lambda: size(spool) > before, 10, what="the Observation in the spool")
+    assert world.api.stop(10)
+    asking.join(10)
+    assert 201 not in told
+    with closing(sqlite3.connect(spool / SPOOL_FILE)) as left:
+        assert left.execute("SELECT count(*) FROM message").fetchone() == (1,)
+
+
+def size(folder: Path) -> int:
+    """Bytes of the files in a folder."""
+    return sum(one.stat().st_size for one in folder.iterdir())
 
 
 def test_without_a_broker_nothing_is_kept(world: World) -> None:

@@ -144,12 +144,25 @@ def test_a_position_is_brought_from_its_own_frame(loaded: Conn) -> None:
         (Target(x=500_000, y=2_500_000), "no degrees of longitude"),
         (Target(x=114, y=22, frame="nonsense"), "nonsense"),
         (Target(x=114, y=22, gateway="gw-z"), "no gateway 'gw-z'"),
+        (Target(x=114, y=22, height_m=float("nan")), "height of nan m is none"),
+        (Target(x=114, y=22, height_m=1e39), "height of 1e.39 m is none"),
     ],
 )
 def test_a_senseless_move_is_refused(loaded: Conn, target: Target, words_: str) -> None:
     with pytest.raises(ChangeRefused, match=words_):
         move(loaded, target)
     assert len(known_places(loaded)) == 1
+
+
+def test_the_change_of_one_device_reads_only_its_own_places(conn: Conn) -> None:
+    load_district(conn, small_district(devices=3000))
+    conn.execute("ANALYZE")
+    count = "SELECT sum(seq_tup_read) FROM pg_stat_xact_user_tables WHERE relname LIKE 'device_%'"
+    with conn.transaction():
+        conn.execute("UPDATE device SET lon = 114.1001 WHERE device_id = %s", (HEAT,))
+        read_one = conn.execute(count).fetchone()
+    assert read_one is not None
+    assert read_one[0] < 3000
 
 
 def test_every_writer_of_a_place_is_recorded(loaded: Conn) -> None:
@@ -247,6 +260,18 @@ def test_wishes_and_reports_make_a_delta_and_a_history(loaded: Conn) -> None:
     ).fetchall()
     assert rows[-1] == ("desired", "enabled", None)
     assert len(rows) == 6
+
+
+def test_a_late_report_holds_only_until_the_next_that_came_before_it(loaded: Conn) -> None:
+    at = [datetime(2026, 1, 1, 8, minute, tzinfo=UTC) for minute in range(6)]
+    for minute, value in ((1, 5), (3, 5), (4, 5), (2, 7), (2, 8), (5, 5)):
+        report(loaded, {"channel": value}, at[minute])
+    values = [
+        attributes.read(loaded, HEAT, when).reported.values.get("channel", {}).get("value")
+        for when in at
+    ]
+    assert values == [None, 5, 8, 8, 5, 5]
+    assert read(loaded).reported.values["channel"]["value"] == 5
 
 
 def test_a_late_report_does_not_overwrite_a_newer_one(loaded: Conn) -> None:

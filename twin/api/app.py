@@ -36,7 +36,7 @@ from twin.api import (
     routes_twins,
 )
 from twin.api.answers import SMALLEST_GZIP, Cache, json_reply
-from twin.api.bounds import BodyLimit, SecurityHeaders
+from twin.api.bounds import BodyLimit, Heads, SecurityHeaders
 from twin.api.guard import COOKIE, OPEN_PATHS, SESSION_PATH, Gatekeeper, Guard
 from twin.api.hub import Hub
 from twin.api.live import Live
@@ -101,6 +101,7 @@ def create_app(
             Middleware(
                 BodyLimit, limit=cfg.request_bytes, files=FILE_PATHS, file_limit=cfg.file_bytes
             ),
+            Middleware(Heads, below=("/ogc/", "/sta/")),
             Middleware(GZipMiddleware, minimum_size=SMALLEST_GZIP, compresslevel=4),
         ],
     )
@@ -116,6 +117,8 @@ def create_app(
         metrics=metrics,
         actions=asyncio.Semaphore(ACTIONS_AT_ONCE),
         looking_back=asyncio.Semaphore(PASTS_AT_ONCE),
+        questions=asyncio.Semaphore(max(1, database.pool_size // 2)),
+        question_s=database.statement_timeout_s,
         kinds=kinds,
     )
     problems.install(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twin.api.problems import problem
@@ -38,6 +39,27 @@ class SecurityHeaders:
         await self._app(scope, receive, dressed)
 
 
+class Heads:
+    """ASGI middleware: answer HEAD below some paths as GET without its body (RFC 9110, 9.3.2)."""
+
+    def __init__(self, app: ASGIApp, *, below: tuple[str, ...]) -> None:
+        self._app = app
+        self._below = below
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, a HEAD as a GET."""
+        if scope.get("method") != "HEAD" or not scope["path"].startswith(self._below):
+            await self._app(scope, receive, send)
+            return
+
+        async def bare(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, bare)
+
+
 class BodyLimit:
     """ASGI middleware: refuse a body that is too large, announced or not.
 
@@ -62,7 +84,11 @@ class BodyLimit:
         limit = self._file_limit if scope["path"].startswith(self._files) else self._limit
         announced = Headers(scope=scope).get("content-length", "0")
         too_large = announced.isdecimal() and int(announced) > limit
-        body = None if too_large else await self._read(receive, limit)
+        try:
+            body = None if too_large else await self._read(receive, limit)
+        except ClientDisconnect:
+            # Half a body is never taken for a whole one: half a table would be brought in.
+            return
         if body is None:
             detail = f"the body is larger than {limit} bytes"
             await problem(413, detail, headers={"Connection": "close"})(scope, receive, send)
@@ -75,7 +101,7 @@ class BodyLimit:
         while more:
             message = await receive()
             if message["type"] != "http.request":
-                break
+                raise ClientDisconnect
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > limit:

@@ -135,7 +135,7 @@ async def _thing(request: Request, gateway: Gateway, content: Any, base: str) ->
             return create.register(conn, content, gateway.cfg.gateway, who.name)
 
     try:
-        async with runtime.actions:
+        async with runtime.changes:
             device = await asyncio.to_thread(made)
     except MissingPrerequisite as error:
         raise Refused(503, str(error)) from error

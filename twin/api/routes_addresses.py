@@ -104,7 +104,7 @@ async def import_addresses(
     runtime = of(request)
     runtime.live.current()
     content = await request.body()
-    async with runtime.actions:
+    async with runtime.changes:
         given = {"frame_name": frame, "source": source, "encoding": encoding, "dry_run": dry_run}
         report = await asyncio.to_thread(_import, runtime, content, given)
     return json_reply(words.report(report))

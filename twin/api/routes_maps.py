@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as InPath
 
 from core.db import pool
-from core.errors import MissingPrerequisite, UsageError
+from core.errors import BlocktwinError, MissingPrerequisite, UsageError
 from core.model import SpaceKind
 from geodata.frames import frame as frame_of
 from twin.api.answers import GEOJSON, GeoJson, encode, json_reply, reply
@@ -39,6 +39,7 @@ from twin.api.words_maps import (
 )
 from twin.maps import history, inspecting, intake, outgoing, pictures, proposals, words
 from twin.maps.refusals import NoSuchProposal, NoSuchVersion, NotPossible
+from twin.versions import MapBusy
 
 router = APIRouter(prefix="/api/v1/maps", tags=["maps"])
 
@@ -286,10 +287,10 @@ def _safe(name: str) -> str:
 
 
 async def _work(request: Request, work: Work[T]) -> T:
-    """Work on a connection of its own; what waits for the database is bounded as actions are."""
+    """Work on a connection of its own; how many wait for the database is bounded."""
     runtime = of(request)
     runtime.live.current()
-    async with runtime.actions:
+    async with runtime.changes:
         return await asyncio.to_thread(_answered, lambda: _on_connection(runtime, work))
 
 
@@ -328,11 +329,14 @@ def _answered(work: Callable[[], T]) -> T:
         raise Refused(404, str(error)) from error
     except NotPossible as error:
         raise Refused(409, _sentence(error)) from error
+    except MapBusy as error:
+        headers = {"Retry-After": str(RETRY_AFTER_S)}
+        raise Refused(503, _sentence(error), headers=headers) from error
     except MissingPrerequisite as error:
         raise Refused(503, _sentence(error)) from error
     except UsageError as error:
         raise Refused(422, _sentence(error)) from error
 
 
-def _sentence(error: UsageError | NotPossible) -> str:
+def _sentence(error: BlocktwinError) -> str:
     return f"{error}; {error.remedy}" if error.remedy else str(error)

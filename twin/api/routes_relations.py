@@ -168,7 +168,7 @@ async def remove_set(request: Request, set_name: str, dry_run: bool = False) -> 
 
 async def _act(runtime: Runtime, action: Callable[[Conn], RelationReport]) -> RelationReport:
     """Do it on a connection of its own; what it refuses becomes a problem."""
-    async with runtime.actions:
+    async with runtime.changes:
         try:
             return await asyncio.to_thread(_commit, runtime, action)
         except SetUnknown as error:

@@ -7,8 +7,8 @@ them, so the landing document describes the interface, as the standard asks.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,12 +20,17 @@ from fastapi import APIRouter, Request, Response
 from twin.api import creating
 from twin.api.answers import Encoded, encode, json_reply, reply
 from twin.api.problems import Refused
-from twin.api.runtime import of
+from twin.api.runtime import Runtime, of
 from twin.sensorthings import arrays, landing, newest
 from twin.sensorthings.address import Address, observation_key, parse_path
 from twin.sensorthings.faults import NotOffered, NotThere, QueryInvalid, TooMuch
 from twin.sensorthings.options import Options, parse_query
 from twin.sensorthings.read import Reader
+
+TOO_LONG = (
+    "the question takes too long: ask one Datastream's Observations, bound their phenomenonTime, "
+    "expand less, or leave out $count"
+)
 
 router = APIRouter(prefix="/sta/v1.1", tags=["sensorthings"], include_in_schema=False)
 
@@ -46,18 +51,16 @@ async def read(request: Request, path: str) -> Response:
     with answered():
         address = parse_path(path)
         options = parse_query(request.url.query, address.entity)
-        async with runtime.connection() as conn:
+        async with _question(runtime), runtime.connection() as conn:
             reader = Reader(conn, base_of(request), datetime.now(UTC))
             if newest.asked(address, options):
-                return await _newest(reader, options, request, runtime.live.version)
-            try:
-                content = await _content(reader, address, options, request)
-            except psycopg.ProgrammingError as error:
-                if not options.token:
-                    raise
-                raise QueryInvalid("$skiptoken: follow the link as it was given") from error
+                content: Any = await _newest(reader, options, request, runtime.live.version)
+            else:
+                content = await _told(reader, address, options, request)
     if isinstance(content, Response):
         return content
+    if isinstance(content, bytes):
+        return reply(request, await _packed(content, request))
     return reply(request, await asyncio.to_thread(encode, content))
 
 
@@ -72,6 +75,39 @@ async def post(request: Request, path: str) -> Response:
 async def change(request: Request, path: str) -> Response:
     """Refuse: nothing is changed or deleted here."""
     return creating.refuse(request, path)
+
+
+@asynccontextmanager
+async def _question(runtime: Runtime) -> AsyncIterator[None]:
+    """Hold one of the few places for questions, and end a question that takes too long.
+
+    Raises:
+        Refused: 503, all places stay taken, or the time is over.
+    """
+    try:
+        async with asyncio.timeout(runtime.cfg.database_wait_s):
+            await runtime.questions.acquire()
+    except TimeoutError as error:
+        raise Refused(
+            503, "too many questions at once; try again in a moment", headers=creating.RETRY
+        ) from error
+    try:
+        # Every statement has its own limit; an answer takes one for each link that is expanded.
+        async with asyncio.timeout(runtime.question_s):
+            yield
+    except TimeoutError as error:
+        raise Refused(503, TOO_LONG) from error
+    finally:
+        runtime.questions.release()
+
+
+async def _told(reader: Reader, address: Address, options: Options, request: Request) -> Any:
+    try:
+        return await _content(reader, address, options, request)
+    except psycopg.ProgrammingError as error:
+        if not options.token:
+            raise
+        raise QueryInvalid("$skiptoken: follow the link as it was given") from error
 
 
 async def _content(reader: Reader, address: Address, options: Options, request: Request) -> Any:
@@ -95,17 +131,21 @@ async def _content(reader: Reader, address: Address, options: Options, request: 
     return arrays.arranged(answer, series, names, reader.base)
 
 
-async def _newest(reader: Reader, options: Options, request: Request, version: object) -> Response:
-    """Return the newest Observation of very many Datastreams; made and packed in threads."""
+async def _newest(reader: Reader, options: Options, request: Request, version: object) -> bytes:
+    """Return the newest Observation of very many Datastreams, as JSON."""
     state = request.app.state
     if not hasattr(state, "sensorthings_newest"):
         state.sensorthings_newest = newest.Newest()
     where = str(request.url.replace(query=""))
-    body = await state.sensorthings_newest.answer(reader, options, where, version)
+    body: bytes = await state.sensorthings_newest.answer(reader, options, where, version)
+    return body
+
+
+async def _packed(body: bytes, request: Request) -> Encoded:
     zipped = None
     if "gzip" in request.headers.get("accept-encoding", ""):
         zipped = await asyncio.to_thread(newest.compressed, body)
-    return reply(request, Encoded(body=body, compressed=zipped, etag=""))
+    return Encoded(body=body, compressed=zipped, etag="")
 
 
 def _leaf(address: Address, value: Any) -> Any:
@@ -136,10 +176,6 @@ def answered() -> Iterator[None]:
     except (QueryInvalid, TooMuch) as error:
         raise Refused(400, str(error)) from error
     except psycopg.errors.QueryCanceled as error:
-        raise Refused(
-            503,
-            "the question takes too long: ask one Datastream's Observations, bound their "
-            "phenomenonTime, or leave out $count",
-        ) from error
+        raise Refused(503, TOO_LONG) from error
     except psycopg.DataError as error:
         raise Refused(400, "$filter: a value in it is too large to be reckoned with") from error

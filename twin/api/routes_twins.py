@@ -15,7 +15,7 @@ from fastapi import APIRouter, Body, Header, Query, Request, Response
 from core.db import pool
 from twin.api import cursor
 from twin.api.answers import json_reply
-from twin.api.problems import Refused
+from twin.api.problems import RETRY_AFTER_S, Refused
 from twin.api.runtime import Runtime, identity, of
 from twin.api.shapes import After, DeviceId, Time, refusals
 from twin.api.words_twins import (
@@ -34,6 +34,7 @@ from twin.devices.attributes import AttributesRefused, VersionConflict
 from twin.devices.places import ChangeRefused, DeviceUnknown, Instrument, Target
 from twin.operators import Role
 from twin.state import Freshness
+from twin.versions import MapBusy
 
 router = APIRouter(prefix="/api/v1", tags=["twins"])
 
@@ -238,7 +239,7 @@ async def _device(conn: reads.Conn, device_id: str) -> reads.Row:
 
 async def _act(runtime: Runtime, action: Callable[[Conn], T]) -> T:
     """Do it on a connection of its own; what it refuses becomes a problem."""
-    async with runtime.actions:
+    async with runtime.changes:
         try:
             return await asyncio.to_thread(_commit, runtime, action)
         except DeviceUnknown as error:
@@ -249,6 +250,9 @@ async def _act(runtime: Runtime, action: Callable[[Conn], T]) -> T:
             raise Refused(422, str(error)) from error
         except ChangeRefused as error:
             raise Refused(409, str(error)) from error
+        except MapBusy as error:
+            headers = {"Retry-After": str(RETRY_AFTER_S)}
+            raise Refused(503, f"{error}; {error.remedy}", headers=headers) from error
 
 
 def _commit(runtime: Runtime, action: Callable[[Conn], T]) -> T:

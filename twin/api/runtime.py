@@ -24,6 +24,9 @@ from twin.relations.reads import Graphs
 MAPS_AT_ONCE = 2
 """A file of the largest size takes several times its size in memory while it is judged."""
 
+CHANGES_AT_ONCE = 2
+"""They wait for each other in the database anyway; an acknowledgement must not wait with them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
@@ -35,8 +38,13 @@ class Runtime:
         database: for the alarm actions, which run synchronously on connections of their own.
         actions: how many of them may run at once.
         looking_back: how many states of the past may be made at once.
+        questions: how many SensorThings questions may be put at once; they leave the other half
+            of the database's connections to the page.
+        question_s: seconds that one of them may take in all.
         outlines: collection of spaces -> (version of the registry, the outlines as of it).
         imports: how many map files may be read and judged at once.
+        changes: how many changes of the registry (the map, devices, relations, addresses) may be
+            asked of the database at once.
         graphs: networks walked lately; ``kinds``: what may be said of each kind of device.
     """
 
@@ -51,8 +59,11 @@ class Runtime:
     metrics: Metrics
     actions: asyncio.Semaphore
     looking_back: asyncio.Semaphore
+    questions: asyncio.Semaphore
+    question_s: float
     outlines: dict[str, tuple[int, Outlines]] = field(default_factory=dict)
     imports: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAPS_AT_ONCE))
+    changes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CHANGES_AT_ONCE))
     graphs: Graphs = field(default_factory=Graphs)
     kinds: Kinds = BUILT_IN
 

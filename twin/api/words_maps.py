@@ -53,14 +53,19 @@ class MapFile(Word):
 
 
 class MapFinding(Word):
-    """Something a person should know of a map; at is a place, longitude first."""
+    """Something a person should know of a map; at is a place, longitude first.
+
+    Reports kept from before the Chinese sentences have them empty.
+    """
 
     kind: str
     weight: Literal["error", "warning", "note"]
     codes: list[str]
-    detail: str
+    detail: Annotated[str, Field(description="one English sentence with the figures")]
+    detail_zh: Annotated[str, Field(description="the same in Chinese")] = ""
     where: str
-    mend: str
+    mend: Annotated[str, Field(description="what would make it good; empty if nothing")]
+    mend_zh: Annotated[str, Field(description="the same in Chinese")] = ""
     area_m2: float | None
     at: tuple[float, float] | None
     stage: Literal["reading", "judging"]

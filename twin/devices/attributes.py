@@ -257,16 +257,31 @@ def _write(
     own = {"device": device_id, "at": at}
     with conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(SQL["attributes"], own).fetchall()
-    holds = {row["name"]: row["value"] for row in rows if row["side"] == side}
+    holds = {row["name"]: row for row in rows if row["side"] == side}
     new = [
         {"name": name, "value": value}
         for name, value in values.items()
         if (name in holds) != (value is not None)
-        or (value is not None and not _equal(holds[name], value))
+        or (value is not None and not _equal(holds[name]["value"], value))
     ]
     if new:
         version += 1
+        new += _said_later(conn, [holds[one["name"]] for one in new if one["name"] in holds], at)
         parameters = own | {"side": side, "version": version, "by": by}
         rows_json = msgspec.json.encode(new).decode()
         conn.execute(SQL["insert_changes"], parameters | {"rows": rows_json})
+    named = {one["name"] for one in new}
+    again = [holds[name] for name in values if name in holds and name not in named]
+    newer = [row["change_id"] for row in again if at > (row["said_until"] or row["at"])]
+    conn.execute(SQL["say_until"], {"changes": newer, "until": at})
     conn.execute(SQL[f"count_{side}"], own | {"version": version})
+
+
+def _said_later(conn: Conn, held: list[Row], at: datetime) -> list[Row]:
+    """What was said again after a time at which something else was said: it holds from then on."""
+    back = [row for row in held if row["said_until"] is not None and row["said_until"] > at]
+    conn.execute(SQL["say_until"], {"changes": [row["change_id"] for row in back], "until": None})
+    return [
+        {"name": row["name"], "value": row["value"], "at": row["said_until"], "by": row["by"]}
+        for row in back
+    ]

@@ -25,6 +25,9 @@ Conn = psycopg.Connection[Any]
 Row = dict[str, Any]
 
 LONGEST_TEXT = 200
+HIGHEST_M = 10_000
+"""Metres above or below ground that a device may stand."""
+
 MAX_PLACES = 1000
 """Places of one device that its history shows at most."""
 
@@ -89,8 +92,9 @@ def move(
 
     Raises:
         DeviceUnknown: there is no such device.
-        ChangeRefused: the position is none, or the gateway unknown.
+        ChangeRefused: the position or height is none, or the gateway unknown.
     """
+    _refuse_height(target.height_m)
     lon, lat, name = _degrees(target)
     with conn.transaction(force_rollback=dry_run):
         versions.begin(conn)
@@ -204,6 +208,14 @@ def _degrees(target: Target) -> tuple[float, float, str]:
     except OutOfFrame as error:
         raise ChangeRefused(error.reason, remedy=error.remedy) from error
     return round(lon, 9), round(lat, 9), known.name
+
+
+def _refuse_height(height_m: float | None) -> None:
+    if height_m is not None and not abs(height_m) <= HIGHEST_M:
+        raise ChangeRefused(
+            f"a height of {height_m:g} m is none",
+            remedy=f"give metres above ground, {HIGHEST_M:,} at most",
+        )
 
 
 def _gateway_exists(conn: Conn, gateway: str) -> bool:

@@ -68,8 +68,8 @@ UPDATE device_twin
 
 -- name: attributes
 -- What holds of each attribute at a time (null: now): the newest change by then.
-SELECT side, name, value, at, by, version
-  FROM (SELECT DISTINCT ON (side, name) side, name, value, at, by, version
+SELECT side, name, value, at, by, version, change_id, said_until
+  FROM (SELECT DISTINCT ON (side, name) side, name, value, at, by, version, change_id, said_until
           FROM attribute_change
          WHERE device_id = %(device)s
            AND (%(at)s::timestamptz IS NULL OR at <= %(at)s)
@@ -78,9 +78,15 @@ SELECT side, name, value, at, by, version
  ORDER BY side, name;
 
 -- name: insert_changes
+-- All at one time by one writer, but for those that say another.
 INSERT INTO attribute_change (device_id, side, name, value, version, at, by)
-SELECT %(device)s, %(side)s, n.name, nullif(n.value, 'null'::jsonb), %(version)s, %(at)s, %(by)s
-  FROM jsonb_to_recordset(%(rows)s::jsonb) AS n(name text, value jsonb);
+SELECT %(device)s, %(side)s, n.name, nullif(n.value, 'null'::jsonb), %(version)s,
+       coalesce(n.at, %(at)s), coalesce(n.by, %(by)s)
+  FROM jsonb_to_recordset(%(rows)s::jsonb) AS n(name text, value jsonb, at timestamptz, by text);
+
+-- name: say_until
+-- The newest report that said the same as these changes; null when another one came in between.
+UPDATE attribute_change SET said_until = %(until)s WHERE change_id = ANY(%(changes)s);
 
 -- name: changes
 -- A page of the changes of a device's attributes, the newest first.

@@ -74,11 +74,16 @@ async def topology(conn: Conn, at: datetime | None = None, absent: Sequence[str]
     else:
         devices = await _rows(conn, "devices_then", at=at, absent=list(absent))
     series = await (await conn.execute(SQL["series"])).fetchall()
-    return Topology(
-        [SpaceRow(**(row | {"kind": SpaceKind(row["kind"])})) for row in spaces],
-        [DeviceRow(**row) for row in devices],
-        series,
-    )
+
+    def made() -> Topology:
+        return Topology(
+            [SpaceRow(**(row | {"kind": SpaceKind(row["kind"])})) for row in spaces],
+            [DeviceRow(**row) for row in devices],
+            series,
+        )
+
+    # A tenth of a second for 20,000 devices, at every change of the registry.
+    return await asyncio.to_thread(made)
 
 
 async def moment(

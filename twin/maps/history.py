@@ -48,12 +48,13 @@ def rollback(
 
     Raises:
         NoSuchVersion: there is none of that number.
-        NotPossible: later versions changed the same codes; they are named.
+        NotPossible: later versions changed the same codes, which are named; or it is the map as
+            it was when versions began, and nobody knows what was before it.
         UsageError: a space would lie in one that is not in force.
     """
     with conn.transaction(force_rollback=dry_run):
         at = versions.begin(conn)
-        show(conn, version)
+        _refuse_first(version, show(conn, version)["source"])
         _refuse_overtaken(conn, version)
         before = conn.execute(SQL["state_before"], {"id": version}).fetchall()
         spaces = [_space(*row) for row in before if row[1] is not None]
@@ -70,6 +71,15 @@ def rollback(
 def _space(code: str, facts: Row, outline: str) -> Space:
     kind = SpaceKind(facts["kind"])
     return Space(code=code, outline=json.loads(outline), **(facts | {"kind": kind}))
+
+
+def _refuse_first(version: int, source: str) -> None:
+    if source == "before versions":
+        raise NotPossible(
+            f"version {version} is the map as it was when versions began to be kept; what was in "
+            "force before it is not known",
+            remedy="import the map that should be in force, look at what it changes, and apply it",
+        )
 
 
 def _refuse_overtaken(conn: Conn, version: int) -> None:

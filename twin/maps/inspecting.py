@@ -10,6 +10,9 @@ import msgspec
 from geodata.maps import fields
 from geodata.maps.inspection import Inspection
 
+SHOWN = 6
+"""Coordinate systems named on a line; JSON has all."""
+
 
 def word(found: Inspection) -> dict[str, Any]:
     """Return it as plain JSON."""
@@ -36,6 +39,8 @@ def lines(found: Inspection) -> Iterator[str]:
     yield f"coordinate system: {frame.declared or 'the file names none'}"
     yield from (f"  {sentence}" for sentence in frame.sentences)
     if frame.possible:
-        yield f"  it could be {', '.join(frame.possible)}"
+        more = len(frame.possible) - SHOWN
+        rest = f" and {more} more" if more > 0 else ""
+        yield f"  it could be {', '.join(frame.possible[:SHOWN])}{rest}"
     yield "fields by their names (say otherwise with --code, --name, … or --mapping):"
     yield from (f"  {sentence}" for sentence in fields.guess(found).evidence)

@@ -17,7 +17,8 @@ import shapely
 from core.model import SpaceKind
 from geodata.maps.check import check
 from geodata.maps.diff import Diff, diff
-from geodata.maps.model import Cells, Finding, MapContent, Source, Weight
+from geodata.maps.model import Cells, Finding, MapContent, Source, Weight, told
+from geodata.said import Said, quoted
 from twin.district import CODE_PATTERN
 from twin.maps import columns, plan
 from twin.maps.in_force import InForce, taken
@@ -122,12 +123,18 @@ def _within(within: str | None, in_force: InForce) -> tuple[str | None, list[Fin
     if within is None or within in in_force.cells.codes:
         return within, []
     return None, [
-        Finding(
-            kind="unknown_within",
-            weight=Weight.ERROR,
+        told(
+            "unknown_within",
+            Weight.ERROR,
+            Said(
+                f"声明地图在{quoted(within)}范围内，但现行地图中没有该单元",
+                f"the map should lie within {within!r}, which is no space in force",
+            ),
+            Said(
+                "请填写本图所属街道或社区的编码",
+                "name the code of the street or community that the map is of",
+            ),
             codes=(within,),
-            detail=f"the map should lie within {within!r}, which is no space in force",
-            mend="name the code of the street or community that the map is of",
         )
     ]
 
@@ -169,14 +176,18 @@ def _usable(cells: Cells) -> Cells:
 def _odd_codes(cells: Cells) -> list[Finding]:
     odd = [i for i, code in enumerate(cells.codes) if not CODE_PATTERN.fullmatch(code)]
     return [
-        Finding(
-            kind="unusable_code",
-            weight=Weight.ERROR,
+        told(
+            "unusable_code",
+            Weight.ERROR,
+            Said(
+                f"编码{quoted(cells.codes[i])}不可用：须为 1 至 64 个字符，不含空格和 "
+                "/ \\ ? # % & ,",
+                f"the code {cells.codes[i]!r} cannot be used: 1 to 64 signs, no blank, none of "
+                "/ \\ ? # % & ,",
+            ),
+            Said("请为该单元另行编码", "give the space another code"),
             codes=(cells.codes[i],),
             where=cells.wheres[i],
-            detail=f"the code {cells.codes[i]!r} cannot be used: 1 to 64 signs, no blank, none of "
-            "/ \\ ? # % & ,",
-            mend="give the space another code",
         )
         for i in odd[:100]
     ]

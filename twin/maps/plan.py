@@ -15,8 +15,9 @@ import numpy as np
 import shapely
 
 from core.model import Space, SpaceKind
-from geodata.maps.model import Cells, Finding, Shapes, Source, Weight
+from geodata.maps.model import Cells, Finding, Shapes, Source, Weight, told
 from geodata.placement import Grid, arrange
+from geodata.said import KINDS_ZH, Said
 from twin.maps.in_force import InForce
 
 MOST = 0.5
@@ -110,17 +111,22 @@ def loud(touched: Touched, in_force: InForce, *, whole: Collection[SpaceKind]) -
     kinds = dict(zip(in_force.cells.codes, in_force.cells.kinds, strict=True))
     counts = Counter(kinds[code] for code in touched.gone)
     known = Counter(in_force.cells.kinds)
-    parts = ", ".join(f"{n} of {known[kind]} {kind}s" for kind, n in sorted(counts.items()))
-    names = ", ".join(sorted(map(str, whole)))
-    return [
-        Finding(
-            kind="gone",
-            weight=Weight.WARNING,
-            codes=tuple(sorted(touched.gone)),
-            detail=f"as a whole map of {names} this file ends {parts} that it does not hold",
-            mend="if it is only a part of the map, import it with --partial; then nothing ends",
-        )
+    parts = [
+        Said(f"{KINDS_ZH[kind]} {n} 个（共 {known[kind]} 个）", f"{n} of {known[kind]} {kind}s")
+        for kind, n in sorted(counts.items())
     ]
+    names = sorted(whole)
+    detail = Said(
+        f"本文件作为{'、'.join(KINDS_ZH[kind] for kind in names)}的整幅地图，"
+        f"未包含的将取消：{'、'.join(part.zh for part in parts)}",
+        f"as a whole map of {', '.join(names)} this file ends "
+        f"{', '.join(part.en for part in parts)} that it does not hold",
+    )
+    mend = Said(
+        "若只是局部地图，请按局部地图（--partial）导入，未包含的单元便保持不变",
+        "if it is only a part of the map, import it with --partial; then nothing ends",
+    )
+    return [told("gone", Weight.WARNING, detail, mend, codes=tuple(sorted(touched.gone)))]
 
 
 def _from_file(cells: Cells, i: int, source: Source) -> Space:
@@ -210,36 +216,53 @@ def _coverer(
 
 
 def _ended_parent(cells: Cells, i: int) -> Finding:
-    return Finding(
-        kind="orphan",
-        weight=Weight.ERROR,
-        codes=(cells.codes[i], cells.parents[i]),
+    code, parent = cells.codes[i], cells.parents[i]
+    return told(
+        "orphan",
+        Weight.ERROR,
+        Said(
+            f"{code} 将属于 {parent}，而本图将取消该上级单元",
+            f"{code} would lie in {parent}, which this map lets go",
+        ),
+        Said(
+            "请改填上级单元，或一并提供该上级单元", "name another parent, or deliver the parent too"
+        ),
+        codes=(code, parent),
         where=cells.wheres[i],
-        detail=f"{cells.codes[i]} would lie in {cells.parents[i]}, which this map lets go",
-        mend="name another parent, or deliver the parent too",
     )
 
 
 def _left_alone(old: Cells, i: int) -> Finding:
     middle = shapely.point_on_surface(old.outlines[i])
-    return Finding(
-        kind="orphan",
-        weight=Weight.ERROR,
-        codes=(old.codes[i], old.parents[i]),
-        detail=f"{old.kinds[i]} {old.codes[i]} lies in {old.parents[i]}, which this map lets go, "
-        f"and no other space covers most of it",
-        mend=f"deliver {old.codes[i]} too, with its new parent, or keep {old.parents[i]}",
+    code, parent, kind = old.codes[i], old.parents[i], old.kinds[i]
+    return told(
+        "orphan",
+        Weight.ERROR,
+        Said(
+            f"{KINDS_ZH[kind]} {code} 属于 {parent}，而本图将取消该上级单元，"
+            "且没有其他单元覆盖其大部分",
+            f"{kind} {code} lies in {parent}, which this map lets go, "
+            "and no other space covers most of it",
+        ),
+        Said(
+            f"请一并提供 {code} 及其新的上级单元，或保留 {parent}",
+            f"deliver {code} too, with its new parent, or keep {parent}",
+        ),
+        codes=(code, parent),
         at=(float(middle.x), float(middle.y)),
     )
 
 
 def _said_adopted(adopted: Mapping[str, str]) -> Finding:
-    some = ", ".join(f"{code} by {parent}" for code, parent in list(adopted.items())[:3])
-    more = f" and {len(adopted) - 3} more" if len(adopted) > 3 else ""
-    return Finding(
-        kind="adopted",
-        weight=Weight.NOTE,
-        codes=tuple(adopted),
-        detail=f"{len(adopted)} spaces that their parent covers no more are taken over by the one "
-        f"that covers most of them: {some}{more}",
+    some = list(adopted.items())[:3]
+    rest = len(adopted) - len(some)
+    detail = Said(
+        f"{len(adopted)} 个单元不再被原上级单元覆盖，改归覆盖其大部分的单元："
+        + "、".join(f"{code} 归 {parent}" for code, parent in some)
+        + (f"，另有 {rest} 个" if rest else ""),
+        f"{len(adopted)} spaces that their parent covers no more are taken over by the one "
+        "that covers most of them: "
+        + ", ".join(f"{code} by {parent}" for code, parent in some)
+        + (f" and {rest} more" if rest else ""),
     )
+    return told("adopted", Weight.NOTE, detail, codes=tuple(adopted))

@@ -217,10 +217,10 @@ def again(conn: Conn, proposal_id: int, *, by: str, tell: Tell = silent) -> int:
     found = show(conn, proposal_id)
     _refuse_settled(proposal_id, found["state"])
     content = content_of(conn, proposal_id)
-    new = propose(conn, content, partial=found["partial"], by=by, note=found["note"], tell=tell)
+    made = draft(conn, content, partial=found["partial"], within=found["within"], tell=tell)
     with conn.transaction():
-        state = _locked(conn, proposal_id)["state"]
-        _refuse_settled(proposal_id, state)
+        _refuse_settled(proposal_id, _locked(conn, proposal_id)["state"])
+        new = keep(conn, made, by, found["note"])
         _settle(conn, proposal_id, "superseded", by, replaced_by=new)
     return new
 

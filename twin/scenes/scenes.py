@@ -228,7 +228,10 @@ def _pins(found: Sequence[Row]) -> list[Pin]:
 def _terrain_over(
     conn: Conn, bodies: Sequence[Body]
 ) -> tuple[Terrain | None, str | None, list[Finding]]:
-    """Return the newest survey over the outlines, its source, and a note of the others."""
+    """Return the survey that covers most of the outlines, the newest of such, and a note of others.
+
+    Its source comes with it.
+    """
     outlines = np.array([body.outline for body in bodies], dtype=object)
     west, south, east, north = shapely.total_bounds(outlines).tolist()
     box = {"west": west, "south": south, "east": east, "north": north}
@@ -243,7 +246,9 @@ def _terrain_over(
         if not shapely.contains_xy(whole, found.points[:, 0], found.points[:, 1]).any():
             continue
         rest = len(ids) - number - 1
-        detail = f"drawn on the newest survey, {surface_id}; {rest} other surveys lie here too"
+        detail = (
+            f"drawn on survey {surface_id}, the newest that covers most; {rest} others lie here too"
+        )
         note = Finding(kind="other_surveys", weight=Weight.NOTE, detail=detail, count=rest)
         return found, row["source"], [note] if rest else []
     return None, None, []

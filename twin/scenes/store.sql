@@ -67,10 +67,13 @@ SELECT f.surface_id, f.name, s.code AS space, f.surveyed_at, f.kind, f.frame, f.
  WHERE f.surface_id = %(surface)s;
 
 -- name: over_box
--- The surveys whose box meets a box, the newest first.
+-- The surveys whose box meets a box: those that cover it most, to a tenth, and of these the newest.
 SELECT surface_id FROM surface
  WHERE west <= %(east)s AND east >= %(west)s AND south <= %(north)s AND north >= %(south)s
- ORDER BY surveyed_at DESC, surface_id
+ ORDER BY round(((least(east, %(east)s) - greatest(west, %(west)s))
+                 * (least(north, %(north)s) - greatest(south, %(south)s))
+                 / nullif((%(east)s - %(west)s) * (%(north)s - %(south)s), 0))::numeric, 1) DESC,
+          surveyed_at DESC, surface_id
  LIMIT %(limit)s;
 
 -- name: nearest

@@ -21,18 +21,17 @@ _AND = sql.SQL(" AND ")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a set is limited to: columns of ``e0`` with one value each, or larger than it."""
+    """What a set is limited to: columns of ``e0`` with one value each."""
 
     column: str = ""
     value: Any = None
     more: tuple[Scope, ...] = ()
-    beyond: bool = False
 
     def __and__(self, other: Scope) -> Scope:
         """Both."""
         if not self.column:
             return other
-        return Scope(self.column, self.value, (*self.more, other), self.beyond)
+        return Scope(self.column, self.value, (*self.more, other))
 
     def parts(self) -> list[tuple[str, Any]]:
         """Return columns and values."""
@@ -68,7 +67,7 @@ def page(
     compiler: Compiler, entity: Entity, options: Options, scope: Scope, columns: Sequence[str]
 ) -> Page:
     """Return the statement of one page, of one row more than it may show."""
-    fixed = [] if scope.beyond else [column for column, _ in scope.parts()]
+    fixed = [column for column, _ in scope.parts()]
     keys = _keys(compiler, entity, options, fixed)
     order = order_of(options, scope)
     begin = paging.read(options.token, order, options.skip)
@@ -234,8 +233,7 @@ def _scoped(compiler: Compiler, scope: Scope) -> list[sql.Composable]:
     found: list[sql.Composable] = []
     for column, value in scope.parts():
         placed = _placed(compiler, value)
-        same = sql.SQL("{} > {}" if scope.beyond else "{} = {}")
-        found.append(same.format(sql.Identifier("e0", column), placed))
+        found.append(sql.SQL("{} = {}").format(sql.Identifier("e0", column), placed))
         if column == "feature_id":
             found.append(_of_feature(placed))
     return found

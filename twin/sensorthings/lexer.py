@@ -25,6 +25,9 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
+_SPACED = re.compile(r":\d\d(?::\d\d(?:\.\d+)?)? \d\d:?\d\d")
+"""The rest of a time whose plus sign became a space, as it does in a query."""
+
 _DURATION = re.compile(
     r"(?P<sign>-?)P(?:(?P<days>\d{1,5})D)?"
     r"(?:T(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,7})M)?(?:(?P<seconds>\d{1,9}(?:\.\d{1,6})?)S)?)?"
@@ -53,7 +56,10 @@ def tokens(text: str) -> list[Token]:
     while place < end:
         match = _TOKEN.match(text, place)
         if match is None:
-            raise QueryInvalid(f"$filter: cannot read {text[place : place + 12]!r} at {place + 1}")
+            hint = "; a + in a time is written %2B" if _SPACED.match(text, place) else ""
+            raise QueryInvalid(
+                f"$filter: cannot read {text[place : place + 12]!r} at {place + 1}{hint}"
+            )
         kind = match.lastgroup or ""
         found.append(Token(kind, match[kind], match.start(kind) + 1))
         place = match.end()

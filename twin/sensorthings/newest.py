@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,13 +20,14 @@ import psycopg
 
 from twin.history.latest import EPOCH_2000_US
 from twin.history.latest import SQL as LATEST
-from twin.sensorthings import paging
+from twin.sensorthings import catalogue, paging
 from twin.sensorthings.address import Address
+from twin.sensorthings.compiler import STATEMENTS
 from twin.sensorthings.frames import Scope, order_of
 from twin.sensorthings.model import ENTITIES
-from twin.sensorthings.options import Options
+from twin.sensorthings.options import MOST_TOP, Options
 from twin.sensorthings.read import FEW, Reader
-from twin.sensorthings.render import judgement, word
+from twin.sensorthings.render import judgement
 
 AT_ONCE = 2
 KEPT = 2
@@ -40,11 +41,14 @@ _ROW = np.dtype(
     [("series", ">i4"), ("observed", ">i8"), ("received", ">i8"), ("value", ">f8"), ("q", ">i4")]
 )
 _DATASTREAM = ENTITIES["Datastream"]
+_MEASUREMENT = "http://www.opengis.net/def/observationType/OGC-OM/2.0/OM_Measurement"
+_NO_UNIT = '{"name":null,"symbol":null,"definition":null}'
+_LINKS = tuple(name for name in _DATASTREAM.links if name != "Observations")
 
 
 @dataclass(frozen=True, slots=True)
 class Static:
-    """Datastreams by id, each as JSON up to its first Observation."""
+    """The Datastreams that an answer may hold and one more, by id; JSON up to the Observations."""
 
     ids: npt.NDArray[np.int64]
     parts: list[bytes]
@@ -60,18 +64,21 @@ class Newest:
     async def answer(self, reader: Reader, options: Options, where: str, version: object) -> bytes:
         """Return the body; ``version`` is that of the registry."""
         async with self._making:
-            static = await self._datastreams(reader, options, version)
+            static = await self._datastreams(reader, version)
             row = await (
                 await reader.conn.execute(LATEST["latest"], {"series": None}, binary=True)
             ).fetchone()
             packed = np.frombuffer((row[0] if row else None) or b"", dtype=_ROW)
             return await asyncio.to_thread(_body, static, packed, options, reader.base, where)
 
-    async def _datastreams(self, reader: Reader, options: Options, version: object) -> Static:
+    async def _datastreams(self, reader: Reader, version: object) -> Static:
         key = (version, reader.base)
         if key not in self._static:
-            rows = await reader.datastreams()
-            made = await asyncio.to_thread(_statics, rows, options, reader.base)
+            cursor = await reader.conn.execute(
+                STATEMENTS["datastream_words"], {"most": MOST_TOP + 1}, binary=True
+            )
+            rows = await cursor.fetchall()
+            made = await asyncio.to_thread(_statics, rows, reader.base)
             while len(self._static) >= KEPT:
                 del self._static[next(iter(self._static))]
             self._static[key] = made
@@ -109,23 +116,58 @@ def compressed(body: bytes) -> bytes:
     return gzip.compress(body, GZIP_LEVEL, mtime=0)
 
 
-def _statics(rows: Sequence[dict[str, Any]], options: Options, base: str) -> Static:
-    plain = Options(expand=options.expand)
-    parts = []
-    for row in rows:
-        said = word(_DATASTREAM, row, plain, base)
-        said.pop("Observations@iot.navigationLink")
-        parts.append(msgspec.json.encode(said)[:-1] + b',"Observations":[')
-    return Static(np.array([row["id"] for row in rows], dtype=np.int64), parts)
+def _statics(rows: Iterable[tuple[Any, ...]], base: str) -> Static:
+    """Write what each says of itself, as ``relations.sql`` and ``render.word`` would.
+
+    Far faster than they are, and whoever asks first after a change waits for it.
+    """
+    units = {one["id"]: _unit(one) for one in catalogue.quantities()}
+    root = _json(f"{base}/Datastreams(")[:-1]
+    ids, parts = [], []
+    for number, device, quantity, name, lon, lat, interval_s in rows:
+        links = "".join([f',"{one}@iot.navigationLink":{root}{number})/{one}"' for one in _LINKS])
+        ids.append(number)
+        parts.append(
+            f'{{"@iot.id":{number},"@iot.selfLink":{root}{number})",'
+            f'"name":{_json(f"{device}:{quantity}")},'
+            f'"description":{_json(f"{quantity} of {name}")},'
+            f'"observationType":"{_MEASUREMENT}",'
+            f'"unitOfMeasurement":{units.get(quantity, _NO_UNIT)},"observedArea":'
+            f'{{"type":"Point","coordinates":[{_number(lon)},{_number(lat)}]}},'
+            f'"properties":{{"quantity":{_json(quantity)},"interval_s":{_number(interval_s)}}}'
+            f'{links},"Observations":['.encode()
+        )
+    return Static(np.array(ids, dtype=np.int64), parts)
+
+
+def _unit(quantity: dict[str, Any]) -> str:
+    return _json(
+        {
+            "name": quantity["unit_name"],
+            "symbol": quantity["symbol"],
+            "definition": quantity["uom"],
+        }
+    )
+
+
+def _number(value: float) -> str:
+    """A number as the database's JSON has it.
+
+    Example:
+        >>> _number(60.0), _number(114.05)
+        ('60', '114.05')
+    """
+    return str(int(value)) if value == int(value) else repr(value)
 
 
 def _body(
     static: Static, packed: npt.NDArray[Any], options: Options, base: str, where: str
 ) -> bytes:
     limit = options.limit
-    said = _observations(packed, base)
+    shown = static.ids[:limit]
+    said = _observations(packed[np.isin(packed["series"], shown)], base)
     pieces: list[bytes] = []
-    for number, part in zip(static.ids[:limit].tolist(), static.parts, strict=False):
+    for number, part in zip(shown.tolist(), static.parts, strict=False):
         pieces += (b",", part, said.get(number, b""), b"]}")
     head = b""
     if len(static.ids) > limit:

@@ -5,6 +5,7 @@ Every set is one statement; every link that is expanded is one more, for all its
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,13 +22,15 @@ from twin.sensorthings.expression import Node
 from twin.sensorthings.faults import NotThere, TooMuch
 from twin.sensorthings.frames import Scope, counting, counting_each, page, page_each
 from twin.sensorthings.model import ENTITIES, Entity, Link
-from twin.sensorthings.options import MOST_TOP, Expand, Options
+from twin.sensorthings.options import Expand, Options
 from twin.sensorthings.render import Word, moment, property_of, self_link, wanted, word
 
 MOST_ENTITIES = 100_000
 """Entities in one answer, expanded ones included."""
 FEW = 1000
 """Up to so many Datastreams come with the first and the last time of their Observations."""
+AT_ONCE = 500
+"""Rows that are worked on before others have a turn."""
 MICROSECOND = 1_000_000
 
 Conn = psycopg.AsyncConnection[Any]
@@ -103,19 +106,6 @@ class Reader:
             value = value[key]
         return value
 
-    async def datastreams(self) -> Rows:
-        """Return the rows of all Datastreams by id, without the times of their Observations."""
-        rows: Rows = []
-        while True:
-            after = Scope() if not rows else Scope(column="id", value=rows[-1]["id"], beyond=True)
-            part, token = await self._page(
-                ENTITIES["Datastream"], Options(top=MOST_TOP), after, ("id",)
-            )
-            self._left += len(part)
-            rows += part
-            if token is None:
-                return rows
-
     # ---- where
 
     async def _scope(self, address: Address) -> Scope:
@@ -142,7 +132,12 @@ class Reader:
         async with self.conn.cursor(row_factory=dict_row) as cursor:
             # Not prepared: the database plans for the times it is given, see twin.history.store.
             await cursor.execute(statement, compiler.values, prepare=False)
-            return await cursor.fetchall()
+            rows: Rows = []
+            while part := await cursor.fetchmany(AT_ONCE):
+                rows += part
+                # The rows are here; making them of 20,000 would hold up every stream.
+                await asyncio.sleep(0)
+            return rows
 
     async def _page(
         self, entity: Entity, options: Options, scope: Scope, extra: Sequence[str] = ()
@@ -184,7 +179,11 @@ class Reader:
         if entity.name == "Datastream" and "phenomenonTime" in wanted(entity, options):
             asked = options.select is not None
             await self._extend(rows, asked=asked)
-        words = [word(entity, row, options, self.base) for row in rows]
+        words: list[Word] = []
+        for begin in range(0, len(rows), AT_ONCE):
+            part = rows[begin : begin + AT_ONCE]
+            words += [word(entity, row, options, self.base) for row in part]
+            await asyncio.sleep(0)
         for one in options.expand:
             await self._expand(entity, rows, words, one)
         return words

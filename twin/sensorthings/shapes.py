@@ -54,6 +54,8 @@ def read_shape(text: str) -> Any:
         shape = shapely.from_wkt(text.partition(";")[2] if text.startswith("SRID=") else text)
     except (shapely.errors.GEOSException, ValueError, TypeError) as error:
         raise QueryInvalid(f"$filter: no WKT: {text[:60]!r}") from error
+    except NotImplementedError as error:
+        raise QueryInvalid("$filter: a geometry has straight edges only, no arcs") from error
     if shape is None or shape.is_empty:
         raise QueryInvalid("$filter: the geometry is empty")
     if shapely.get_num_coordinates(shape) > MOST_POINTS:

@@ -40,6 +40,12 @@ SELECT s.id, f.at, l.at FROM unnest(%(series)s::int[]) AS s(id)
  CROSS JOIN LATERAL (SELECT observed_at AS at FROM reading WHERE series_id = s.id
                       ORDER BY observed_at DESC LIMIT 1) l;
 
+-- name: datastream_words
+-- What the relation of Datastreams makes its columns of, for the answer that is put together of
+-- bytes: to build 20,000 times three objects takes the database ten times as long.
+SELECT s.series_id, s.device_id, s.quantity, d.name, d.lon, d.lat, d.interval_s
+  FROM series s JOIN device d USING (device_id) ORDER BY s.series_id LIMIT %(most)s;
+
 -- name: places
 -- Positions of devices, now and then, inside a box.
 SELECT place_id, lon, lat FROM device_place

@@ -132,9 +132,9 @@ export class More {
     const [a, b] = [cells[2]!.properties.code, cells[5]!.properties.code];
     const blank = { where: "layer blocks, feature 12", mend: "", area_m2: null, at: null };
     return [
-      { ...blank, kind: "overlap", weight: "warning", codes: [a, b], detail: `${a} and ${b} overlap by 14.2 m²`, mend: "give the strip to one of the two; the larger would lose 0.1 %", area_m2: 14.2, at: this.#middle(a) },
-      { ...blank, kind: "gap", weight: "warning", codes: [b], detail: "a gap of 38 m² between three blocks belongs to nobody", mend: "", area_m2: 38, at: this.#middle(b) },
-      { ...blank, kind: "frame", weight: "note", codes: [], detail: "coordinates were brought from EPSG:4547 to EPSG:4490", where: "" },
+      { ...blank, kind: "overlap", weight: "warning", codes: [a, b], detail: `${a} and ${b} overlap by 14.2 m²`, detail_zh: `${a} 与 ${b} 重叠 14.2 m²`, mend: "give the strip to one of the two; the larger would lose 0.1 %", mend_zh: "请把重叠部分划归其中一方；较大者将减少 0.1 %", area_m2: 14.2, at: this.#middle(a) },
+      { ...blank, kind: "gap", weight: "warning", codes: [b], detail: "a gap of 38 m² between three blocks belongs to nobody", detail_zh: "区块之间有空隙 38 m² 不属于任何单元", mend: "", area_m2: 38, at: this.#middle(b) },
+      { ...blank, kind: "frame", weight: "note", codes: [], detail: "coordinates were brought from EPSG:4547 to EPSG:4490", detail_zh: "坐标已由 EPSG:4547 转换为 EPSG:4490", where: "" },
     ];
   }
 

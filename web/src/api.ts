@@ -17,6 +17,7 @@ const TIMEOUT_MS = 15_000;
 /** A large map is read and checked before it is answered. */
 const UPLOAD_TIMEOUT_MS = 180_000;
 const MAX_PAGES = 10;
+const NOT_MODIFIED = 304;
 
 /** By name, or as pairs where a name may be repeated. */
 export type Query = Record<string, string> | [name: string, value: string][];
@@ -33,6 +34,12 @@ export class ApiProblem extends Error {
     this.title = title;
     this.detail = detail;
   }
+}
+
+/** An answer with the tag by which the server knows it again; without one it is always sent anew. */
+export interface Tagged<T> {
+  tag: string;
+  body: T;
 }
 
 type Send = (input: string, init: RequestInit) => Promise<Response>;
@@ -66,24 +73,25 @@ export class Api {
   login = (token: string): Promise<Session> => this.post("session", { token });
   logout = async (): Promise<void> => void (await this.#call("session", { method: "DELETE" }));
 
-  spaces = (kinds: readonly string[]): Promise<SpaceCollection> =>
-    this.get("spaces", { kind: kinds.join(",") });
   state = (): Promise<DistrictState> => this.get("state", { kind: "block" });
   device = (id: string): Promise<DeviceDetail> => this.get(`devices/${encodeURIComponent(id)}`);
   alarm = (id: string): Promise<AlarmDetail> => this.get(`alarms/${encodeURIComponent(id)}`);
   alarms = (query: AlarmQuery): Promise<AlarmPage> => this.get("alarms", query);
 
-  /** All devices, page after page. */
-  async devices(): Promise<DeviceCollection> {
-    const all: DeviceCollection = { type: "FeatureCollection", features: [] };
+  spaces = (kinds: readonly string[], known?: Tagged<SpaceCollection>): Promise<Tagged<SpaceCollection>> =>
+    this.tagged("spaces", { kind: kinds.join(",") }, known);
+
+  /** All devices, page after page; the pages that are as `known` are the very same. */
+  async devices(known: readonly Tagged<DeviceCollection>[] = []): Promise<Tagged<DeviceCollection>[]> {
+    const pages: Tagged<DeviceCollection>[] = [];
     let after: string | null | undefined;
-    for (let page = 0; page < MAX_PAGES; page += 1) {
-      const part: DeviceCollection = await this.get("devices", after ? { after } : {});
-      all.features.push(...part.features);
-      after = part.next;
-      if (!after) break;
-    }
-    return all;
+    do {
+      const query: Query = after ? { after } : {};
+      const page: Tagged<DeviceCollection> = await this.tagged("devices", query, known[pages.length]);
+      pages.push(page);
+      after = page.body.next;
+    } while (after && pages.length < MAX_PAGES);
+    return pages;
   }
 
   /** All open alarms, page after page. */
@@ -124,6 +132,14 @@ export class Api {
     return (await answer.json()) as T;
   }
 
+  /** Read what seldom changes: the very same as `known` while the server has nothing newer. */
+  async tagged<T>(path: string, query: Query, known?: Tagged<T>): Promise<Tagged<T>> {
+    const headers: Record<string, string> = known?.tag ? { "If-None-Match": known.tag } : {};
+    const answer = await this.#call(withQuery(path, query), { method: "GET", headers });
+    if (answer.status === NOT_MODIFIED && known) return known;
+    return { tag: answer.headers.get("etag") ?? "", body: (await answer.json()) as T };
+  }
+
   post = <T>(path: string, body: object): Promise<T> => this.#change("POST", path, body);
 
   /** Put a whole; with a `tag` only if it is still as it was read. */
@@ -159,7 +175,7 @@ export class Api {
       const timedOut = cause instanceof DOMException && cause.name === "TimeoutError";
       throw new ApiProblem(0, timedOut ? "timeout" : "network", "");
     }
-    if (answer.ok) return answer;
+    if (answer.ok || answer.status === NOT_MODIFIED) return answer;
     const problem = await toProblem(answer);
     if (answer.status === 401) this.onUnauthorized();
     throw problem;

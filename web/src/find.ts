@@ -1,5 +1,5 @@
 // Finds devices and blocks by what a person types of their id or name. Pure.
-import type { DeviceProperties, SpaceProperties } from "./types.ts";
+import type { DeviceCollection, DeviceProperties, SpaceCollection, SpaceProperties } from "./types.ts";
 
 export interface Found {
   kind: "device" | "space";
@@ -23,6 +23,13 @@ export function findableDevice(device: DeviceProperties, lon: number, lat: numbe
 export function findableSpace(space: SpaceProperties): Findable {
   const { code: id, name, name_en, lon, lat } = space;
   return { kind: "space", id, name, name_en, lon, lat, text: `${id} ${name} ${name_en}`.toLowerCase() };
+}
+
+export function findablesOf(devices: DeviceCollection, blocks: SpaceCollection): Findable[] {
+  return [
+    ...devices.features.map((device) => findableDevice(device.properties, ...device.geometry.coordinates)),
+    ...blocks.features.map((block) => findableSpace(block.properties)),
+  ];
 }
 
 /** The best `limit` matches of every word typed: those that begin so before those that contain it. */

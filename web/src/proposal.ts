@@ -56,8 +56,11 @@ export interface Finding {
   weight: Weight;
   codes: string[];
   detail: string;
+  /** The Chinese sentences are absent or empty in reports kept from before there were any. */
+  detail_zh?: string;
   where: string;
   mend: string;
+  mend_zh?: string;
   area_m2: number | null;
   at: [number, number] | null;
 }

@@ -39,6 +39,8 @@ export class Store extends EventTarget {
   loadProblem: unknown = null;
   /** A past time that map and counts show instead of now; what comes live is taken up all the same. */
   past: Past | null = null;
+  /** Counts how often outlines or devices may have changed; told by the event `registry`. */
+  registry = 0;
   readonly api: Api;
   readonly #stream: Stream;
   #told = false;
@@ -57,7 +59,7 @@ export class Store extends EventTarget {
       onAlarm: (message) => this.#alarm(message),
       onState: (delta) => this.#set(withDelta(this.desk, delta, Date.now())),
       onStatus: (beat) => this.#set(withBeat(this.desk, beat, Date.now())),
-      onReset: () => void this.reload(),
+      onReset: () => this.#reset(),
     });
   }
 
@@ -173,6 +175,18 @@ export class Store extends EventTarget {
   #opened(again: boolean): void {
     this.#set({ ...this.desk, link: "live" });
     if (again) void this.reload();
+    // Nobody told us what changed while the stream was not there.
+    this.#registry();
+  }
+
+  #reset(): void {
+    void this.reload();
+    this.#registry();
+  }
+
+  #registry(): void {
+    this.registry += 1;
+    this.dispatchEvent(new Event("registry"));
   }
 
   #alarm(message: AlarmMessage): void {

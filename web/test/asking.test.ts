@@ -1,6 +1,6 @@
-// Questions asked while a person types: one pause, one answer, the newest wins.
+// When the server is asked: once a pause in typing, the newest wins; and never too often.
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Asker } from "../src/asking.ts";
+import { Asker, Paced } from "../src/asking.ts";
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());
@@ -67,5 +67,42 @@ describe("an asker", () => {
     asker.stop();
     pending[1]!.fail(new Error("aborted"));
     expect(await stopped).toBeNull();
+  });
+});
+
+describe("a paced run", () => {
+  it("runs at once, and once more for however many asks that come meanwhile", async () => {
+    let runs = 0;
+    const paced = new Paced(() => Promise.resolve(Boolean((runs += 1))), 1500);
+    for (let i = 0; i < 50; i += 1) paced.ask();
+    expect(runs).toBe(1);
+    await vi.advanceTimersByTimeAsync(1499);
+    paced.ask();
+    expect(runs).toBe(1);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(runs).toBe(2);
+  });
+
+  it("never runs twice at a time", async () => {
+    const ends: (() => void)[] = [];
+    const paced = new Paced(() => new Promise((done) => ends.push(() => done(true))), 100);
+    paced.ask();
+    await vi.advanceTimersByTimeAsync(5000);
+    paced.ask();
+    expect(ends.length).toBe(1);
+    ends[0]!();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(ends.length).toBe(2);
+  });
+
+  it("runs again by itself after a failure, until it is stopped", async () => {
+    let runs = 0;
+    const paced = new Paced(() => Promise.resolve(!(runs += 1)), 1000);
+    paced.ask();
+    await vi.advanceTimersByTimeAsync(2500);
+    expect(runs).toBe(3);
+    paced.stop();
+    await vi.advanceTimersByTimeAsync(5000);
+    expect(runs).toBe(3);
   });
 });

@@ -1,6 +1,8 @@
 // Proposals of maps: what stands in the way, what is drawn, and the question a person's words make.
 import { validateStyleMin } from "@maplibre/maplibre-gl-style-spec";
 import { describe, expect, it } from "vitest";
+import { placeInFile, sentences } from "../src/finding_text.ts";
+import { setLang } from "../src/i18n.ts";
 import { fieldNames, FRAMES, offered, question, shapes, UNDECLARED, type Inspection } from "../src/inspection.ts";
 import { DAY } from "../src/map/palette.ts";
 import { CHANGE_COLOUR, CHANGE_DASH, marked, PATTERN, ProposalGuest, sided } from "../src/map/proposal_guest.ts";
@@ -54,6 +56,18 @@ describe("findings", () => {
   const all = [finding("note", "a"), finding("error", "b"), finding("warning", "c"), finding("error", "d")];
   it("stand the worst first, else in the server's order", () => {
     expect(byWeight(all).map((each) => each.kind)).toEqual(["b", "d", "c", "a"]);
+  });
+  it("speak the chosen language, and English where a report has no Chinese", () => {
+    const both = { ...finding("error", "gap"), detail: "a gap", detail_zh: "有空隙", mend: "fill it", mend_zh: "请补绘" };
+    const old = { ...finding("error", "gap"), detail: "a gap", mend: "fill it" };
+    expect(sentences(both)).toEqual({ detail: "有空隙", mend: "请补绘" });
+    expect(sentences(old)).toEqual({ detail: "a gap", mend: "fill it" });
+    expect(placeInFile("layer blocks, feature 12")).toBe("图层 blocks 第 12 个要素");
+    expect(placeInFile("layer 街区")).toBe("图层 街区");
+    setLang("en");
+    expect(sentences(both)).toEqual({ detail: "a gap", mend: "fill it" });
+    expect(placeInFile("layer blocks, feature 12")).toBe("layer blocks, feature 12");
+    setLang("zh");
   });
   it("are counted by weight", () => expect(weigh(all)).toEqual({ error: 2, warning: 1, note: 1 }));
 });

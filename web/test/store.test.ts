@@ -153,6 +153,21 @@ describe("the store", () => {
     expect(server.asked.filter((asked) => asked.includes("/state")).length).toBe(2);
   });
 
+  it("says that outlines and devices may be others, at a reset and whenever the stream is there again", async () => {
+    let told = 0;
+    store.addEventListener("registry", () => (told += 1));
+    await store.begin();
+    await settle();
+    Source.last.open();
+    Source.last.say("state", { at: "2026-07-01T00:00:11+00:00", devices: {}, spaces: {}, totals: null });
+    expect(told).toBe(1);
+    Source.last.say("reset", { event_id: 50 }, "50");
+    expect([told, store.registry]).toEqual([2, 2]);
+    Source.last.onerror?.();
+    Source.last.open();
+    expect(told).toBe(3);
+  });
+
   it("tries again by itself when the first load fails", async () => {
     server.down = true;
     await store.begin();

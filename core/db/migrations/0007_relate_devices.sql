@@ -73,11 +73,17 @@ END $$;
 
 -- Rows of the same transaction are amended: a load writes position and placement one after another.
 -- A transaction that began earlier but waited for its row comes a microsecond after the other.
--- Its plans are made once a session, often for a few rows of tables without statistics: joined row by
--- row, the twenty thousand devices of a new map would take minutes.
+-- Planned anew each time (EXECUTE), for one device or for all: a plan that is kept for one joins the
+-- twenty thousand of a new map row by row, which takes minutes, and one that is kept for all reads
+-- every place there is for the move of one. Tables just filled have no statistics, so for many rows
+-- it is said, not estimated.
 CREATE FUNCTION keep_device_changes() RETURNS trigger LANGUAGE plpgsql
-    SET enable_nestloop = off AS $$
+    SET enable_nestloop = on AS $$
 BEGIN
+    IF (SELECT count(*) FROM new_rows) > 200 THEN
+        SET LOCAL enable_nestloop = off;
+    END IF;
+    EXECUTE $places$
     WITH changed AS (
         SELECT n.*
           FROM new_rows n JOIN old_rows o USING (device_id)
@@ -102,15 +108,18 @@ BEGIN
     SELECT c.device_id, c.lon, c.lat, c.height_m, c.space_id, c.gateway_id, c.placed_how,
            c.placed_note, e.to_at, coalesce(current_setting('blocktwin.reason', true), ''),
            coalesce(current_setting('blocktwin.by', true), '')
-      FROM changed c JOIN ended e USING (device_id);
+      FROM changed c JOIN ended e USING (device_id)
+    $places$;
 
+    EXECUTE $installations$
     UPDATE device_installation i
        SET from_at = time_said(n.attributes ->> 'installed_at')
       FROM new_rows n JOIN old_rows o USING (device_id)
      WHERE i.device_id = n.device_id AND i.from_at IS NULL
        AND n.attributes ? 'installed_at'
        AND n.attributes -> 'installed_at' IS DISTINCT FROM o.attributes -> 'installed_at'
-       AND (i.to_at IS NULL OR i.to_at > time_said(n.attributes ->> 'installed_at'));
+       AND (i.to_at IS NULL OR i.to_at > time_said(n.attributes ->> 'installed_at'))
+    $installations$;
     RETURN NULL;
 END $$;
 
@@ -139,7 +148,8 @@ CREATE TABLE device_twin (
     reported_at      timestamptz
 );
 
--- Every change of one attribute; a null value removed it. `at` is when it began to hold.
+-- Every change of one attribute; a null value removed it. `at` is when it began to hold, said_until
+-- the newest report that said the same again: one that comes late holds only up to there.
 CREATE TABLE attribute_change (
     change_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     device_id text NOT NULL REFERENCES device ON DELETE CASCADE,
@@ -148,7 +158,8 @@ CREATE TABLE attribute_change (
     value     jsonb,
     version   bigint NOT NULL,
     at        timestamptz NOT NULL,
-    by        text NOT NULL
+    by        text NOT NULL,
+    said_until timestamptz CHECK (said_until > at)
 );
 CREATE INDEX attribute_change_now
     ON attribute_change (device_id, side, name, at DESC, change_id DESC);

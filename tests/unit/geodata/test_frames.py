@@ -108,6 +108,12 @@ def test_gcj02_shifts_luohu_by_six_hundred_metres() -> None:
         ("http://www.opengis.net/def/crs/OGC/1.3/CRS84", "EPSG:4326"),
         ("gcj02", "GCJ-02"), ("GCJ_02", "GCJ-02"), ("火星坐标系", "GCJ-02"), ("bd09ll", "BD-09"),
         ("web mercator", "EPSG:3857"), ("900913", "EPSG:3857"),
+        ("EPSG：4547", "EPSG:4547"), ("ＥＰＳＧ:4547", "EPSG:4547"),
+        ("CGCS2000_3_Degree_GK_CM_114E", "EPSG:4547"),
+        ("CGCS2000_3_Degree_GK_Zone_38", "EPSG:4526"),
+        ("CGCS2000 / 3-degree Gauss-Kruger CM 114E", "EPSG:4547"),
+        ("CGCS2000_GK_Zone_20", "EPSG:4498"), ("CGCS2000_GK_CM_117E", "EPSG:4509"),
+        ("GCS_China_Geodetic_Coordinate_System_2000", "EPSG:4490"),
     ],
 )  # fmt: skip
 def test_spelling_is_forgiven(spelling: str, name: str) -> None:
@@ -139,6 +145,8 @@ def test_every_gauss_kruger_zone_of_cgcs2000_puts_its_meridian_at_its_false_east
         ("EPSG:4610", "no transformation to CGCS2000"),
         ("local:shenzhen", "by its file only"),
         ("x" * 5000, "no coordinate system"),
+        ("CGCS2000_3_Degree_GK_CM_115E", "no 3-degree zone"),
+        ("CGCS2000_GK_Zone_38", "no 6-degree zone"),
     ],
 )
 def test_an_unknown_system_is_refused_with_the_reason(name: str, says: str) -> None:
@@ -169,7 +177,10 @@ def test_a_number_that_is_none_names_its_row(name: str, bad: float) -> None:
         ("EPSG:4547", (38513526.0, 2494532.0), "point 0", "begins with zone 38"),
         ("EPSG:4547", (2494532.0, 513526.0), "outside", "exchanged"),
         ("EPSG:4547", (913526.0, 2494532.0), "outside", "declare"),
-        ("EPSG:4526", (513526.0, 2494532.0), "point 0", "declare"),
+        ("EPSG:4526", (513526.0, 2494532.0), "point 0", "no zone number"),
+        ("EPSG:4547", (202008.0, 2496485.0), "outside", "neighbouring zone"),
+        ("EPSG:4547", (12701999.0, 2576483.0), "outside", "Web Mercator"),
+        ("EPSG:4547", (1684797.0, 8184162.0), "outside", "feet"),
         ("EPSG:4490", (22.54, 114.13), "no degrees", "exchanged"),
         ("GCJ-02", (513526.0, 2494532.0), "no degrees", "metres"),
     ],

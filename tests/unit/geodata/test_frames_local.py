@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pyproj import Proj
 
 from core.errors import UsageError
 from geodata import frames_local
-from geodata.frames import FrameUnknown, frame, local_frame
+from geodata.frames import FrameUnknown, Points, frame, local_frame
 from geodata.frames_fit import Bursa7, Control, Helmert4
 from geodata.frames_local import Plan, converters, fit, parse, written
 from geodata.frames_space import ELLIPSOIDS, LocalEllipsoid
@@ -235,3 +236,44 @@ def test_no_points_give_no_points() -> None:
         system = local_frame(text)
         assert system.to_degrees(np.empty((0, 2))).shape == (0, 2)
         assert system.from_degrees([]).shape == (0, 2)
+
+
+def geocentric(semi_major: float, inverse_flattening: float, lonlat: Points) -> Points:
+    """The textbook's x, y, z of points at height 0."""
+    lon, lat = np.radians(lonlat).T
+    square = (2 - 1 / inverse_flattening) / inverse_flattening
+    across = semi_major / np.sqrt(1 - square * np.sin(lat) ** 2)
+    x, y = across * np.cos(lat) * np.cos(lon), across * np.cos(lat) * np.sin(lon)
+    return np.column_stack([x, y, across * (1 - square) * np.sin(lat)])
+
+
+def test_the_seven_parameters_turn_the_position_vector_as_epsg_9606_writes_it() -> None:
+    """Against the formula of EPSG Guidance Note 7-2, and against its twin with turned signs."""
+    forward, back = converters(plan("bursa7"), TRUE7, BASE)
+    base = BASE.to_degrees(SPREAD)
+    local = back(base)
+    unprojected = Proj(
+        proj="tmerc", lon_0=114.05, lat_0=0.0, k=1.0, x_0=120000.0, y_0=-2450000.0,
+        a=KRASSOVSKY.semi_major_m, rf=KRASSOVSKY.inverse_flattening,
+    )  # fmt: skip
+    there = np.column_stack(unprojected(local[:, 0], local[:, 1], inverse=True))
+    old = geocentric(*ELLIPSOIDS["krassovsky"], there)
+    rx, ry, rz = np.radians([1.2 / 3600, -0.7 / 3600, 2.1 / 3600])
+    turn = np.array([[1, -rz, ry], [rz, 1, -rx], [-ry, rx, 1]])
+    by_hand = np.array([-12.5, 96.0, 61.0]) + (1 - 6.5e-6) * old @ turn.T
+    turned = np.array([-12.5, 96.0, 61.0]) + (1 - 6.5e-6) * old @ turn
+    meant = forward(local)
+    up = np.column_stack(
+        [np.cos(np.radians(meant[:, 1])) * np.cos(np.radians(meant[:, 0])),
+         np.cos(np.radians(meant[:, 1])) * np.sin(np.radians(meant[:, 0])),
+         np.sin(np.radians(meant[:, 1]))]
+    )  # fmt: skip
+
+    def off(spots: Points) -> float:
+        """How far the spots lie beside ours, whatever their height."""
+        apart = spots - geocentric(*ELLIPSOIDS["cgcs2000"], meant)
+        flat = apart - (apart * up).sum(axis=1)[:, None] * up
+        return float(np.linalg.norm(flat, axis=1).max())
+
+    assert off(by_hand) < 1e-3
+    assert off(turned) > 50

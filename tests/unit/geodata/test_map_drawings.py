@@ -250,3 +250,62 @@ def test_a_drawing_without_areas_is_refused(tmp_path: Path) -> None:
     made.modelspace().add_line((0, 0), (1, 1))
     with pytest.raises(FileRefused, match="holds no area"):
         read.read(saved(tmp_path, made), frame=PLANE, mapping=CODED)
+
+
+@pytest.mark.parametrize("zone", [0, 38_000_000])
+def test_a_gap_is_joined_and_told_or_left_open_and_told(tmp_path: Path, zone: int) -> None:
+    made = drawing()
+    for column, gap in enumerate((0.0, 0.3, 0.8, 30.0)):
+        corners = [(x + zone, y) for x, y in metres(column * 2)]
+        ends = [*corners, (corners[0][0] + gap, corners[0][1])]
+        made.modelspace().add_lwpolyline(ends, dxfattribs={"layer": "街区"})
+        text = made.modelspace().add_text(f"440303001001001{column:02d}")
+        text.set_placement((corners[0][0] + 50, corners[0][1] + 50))
+    plane = frame("EPSG:4526") if zone else PLANE
+    content = read.read(saved(tmp_path, made), frame=plane, mapping=CODED)
+    assert content.cells.codes == ("44030300100100100", "44030300100100101")
+    told = {one.kind: one for one in content.findings}
+    assert told["not_closed"].detail.startswith("1 curves")
+    assert "up to 0.3 drawing units" in told["not_closed"].detail
+    assert "2 open LWPOLYLINE; the smallest gap is 0.8" in told["not_an_area"].detail
+
+
+def test_a_small_curve_is_not_closed_over_a_large_part_of_it(tmp_path: Path) -> None:
+    made = drawing()
+    square(made, "44030300100100101")
+    x, y = metres(5)[0]
+    made.modelspace().add_lwpolyline([(x, y), (x + 0.4, y), (x + 0.4, y + 0.4), (x, y + 0.4)])
+    content = read.read(saved(tmp_path, made), frame=PLANE, mapping=CODED)
+    assert len(content.cells) == 1
+    assert "not_closed" not in kinds(content.findings)
+
+
+def test_what_stands_in_another_drawing_is_told(tmp_path: Path) -> None:
+    made = drawing()
+    square(made, "44030300100100101")
+    made.add_xref_def("other.dwg", "OTHER")
+    made.modelspace().add_blockref("OTHER", (0, 0))
+    content = read.read(saved(tmp_path, made), frame=PLANE, mapping=CODED)
+    (told,) = [one for one in content.findings if one.kind == "not_an_area"]
+    assert told.weight is Weight.WARNING
+    assert "1 XREF OTHER" in told.detail
+
+
+@pytest.mark.parametrize("name", ["\\U+6842\\U+56ED", "\\M+5B9F0\\M+5D4B0"])
+def test_signs_that_the_code_page_lacks_are_read_from_their_numbers(
+    tmp_path: Path, name: str
+) -> None:
+    made = drawing("R2000")
+    square(made, "44030300100100101", name=name)
+    content = read.read(saved(tmp_path, made), frame=PLANE, mapping=CODED)
+    assert content.cells.names == ("桂园",)
+
+
+@pytest.mark.parametrize("unit", [1, 2, 7])
+def test_a_unit_that_no_map_has_is_not_believed_and_told(tmp_path: Path, unit: int) -> None:
+    made = drawing()
+    made.header["$INSUNITS"] = unit
+    square(made, "44030300100100101")
+    content = read.read(saved(tmp_path, made), frame=PLANE, mapping=CODED)
+    assert areas_m2(content) == [10000.0]
+    assert kinds(content.findings)["unit"] is Weight.WARNING

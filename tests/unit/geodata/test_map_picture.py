@@ -146,3 +146,14 @@ def test_a_hole_stays_free_and_what_lies_in_it_is_painted() -> None:
     assert [image.getpixel(at) for at in ((5, 5), (30, 30), (45, 45))] == [
         (0, 0, 0), (255, 255, 255), (0, 0, 0),
     ]  # fmt: skip
+
+
+def test_findings_stand_in_both_languages_and_long_chinese_ones_are_broken() -> None:
+    one = Finding(kind="gap", weight=Weight.WARNING, codes=(), detail="open ground")
+    said = replace(one, detail_zh="有空隙不属于任何单元")
+    long_ = replace(one, detail_zh="有空隙，不属于任何单元；" * 10)
+    heights = [image_of(in_force(), (each,), width_px=640).height for each in (one, said, long_)]
+    if not Fonts().chinese:
+        assert len(set(heights)) == 1
+        return
+    assert heights == [heights[0], heights[0] + 20, heights[0] + 60]

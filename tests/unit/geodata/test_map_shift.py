@@ -202,6 +202,23 @@ def test_the_whole_check_refuses_a_map_in_gcj_02() -> None:
     assert judged.findings[0].kind == "shift"
 
 
+def test_a_whole_map_in_the_wrong_place_is_one_error_and_not_hundreds() -> None:
+    findings = check(moved(blocks(), in_frame("GCJ-02")), demo(), declared="EPSG:4326").findings
+    errors = [one for one in findings if one.weight is Weight.ERROR]
+    assert [one.kind for one in errors] == ["shift"]
+    assert "left out until then" in errors[0].mend
+    assert "不再列出" in errors[0].mend_zh
+
+
+def test_a_part_in_the_wrong_place_hides_nothing() -> None:
+    cells = blocks()
+    outlines = cells.outlines.copy()
+    outlines[:200] = shapely.transform(outlines[:200], in_frame("GCJ-02"))
+    findings = check(replace(cells, outlines=outlines), demo(), declared="EPSG:4326").findings
+    kinds = {one.kind for one in findings if one.weight is Weight.ERROR}
+    assert {"shift", "outside_parent"} <= kinds
+
+
 def test_a_system_that_only_its_owner_knows_does_not_hinder_the_question() -> None:
     one = found(moved(blocks(), in_frame("GCJ-02")), declared="local:shenzhen")
     assert "GCJ-02" in one.detail
@@ -214,3 +231,13 @@ def test_undoing_a_mix_up_gives_the_coordinates_back() -> None:
         meant = cause.undo(raw)
         assert meant is not None
         assert np.abs(meant - points).max() < 1e-9
+
+
+@pytest.mark.parametrize("true", ["GCJ-02", "BD-09"])
+def test_degrees_of_a_map_service_that_were_projected_as_if_they_were_right_are_named(
+    true: str,
+) -> None:
+    shifted = moved(blocks(), as_if(true, "EPSG:4490"))
+    told = found(shifted, declared="EPSG:4547")
+    assert f"its degrees were {true}, and were projected as WGS 84 or CGCS2000" in told.detail
+    assert told.mend == f"export the map in degrees (EPSG:4490), then declare {true}"

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import UsageError
 from geodata.frames import frame
-from geodata.maps import encoding, read, write
+from geodata.maps import encoding, fields, read, write
 from geodata.maps.encoding import EncodingUnknown
 from geodata.maps.fields import Mapping
 from geodata.maps.model import Weight
-from tests.support.map_files import shapefile, small_map
+from tests.support.map_files import box, shapefile, small_map, write_raw
 
 GROUND = frame("EPSG:4490")
 PLAIN = Mapping(code="code", kind="kind", name="name")
@@ -113,3 +114,33 @@ def test_a_shapefile_is_written_in_the_encoding_that_was_asked(tmp_path: Path, e
     dbf = next((tmp_path / "m").glob("*.dbf")).read_bytes()
     assert "桂园街区0".encode(enc) in dbf
     assert next((tmp_path / "m").glob("*.cpg")).read_text() == enc
+
+
+@pytest.mark.parametrize("cpg", ["UTF-8", None])
+def test_names_that_a_dbf_cuts_within_a_sign_are_read_and_told(
+    tmp_path: Path, cpg: str | None
+) -> None:
+    code = np.array(["440303001001001"], dtype=object)
+    name = np.array(["n" * 80], dtype=object)
+    path = write_raw(tmp_path / "map.shp", {"c" * 10: code, "n" * 10: name}, [box(0)])
+    dbf = path.with_suffix(".dbf")
+    data = dbf.read_bytes().replace(b"n" * 80, ("桂园街道" * 9).encode()[:80])
+    data = data.replace(b"c" * 10, "网格编码".encode()[:10])
+    dbf.write_bytes(data.replace(b"n" * 10, "网格名称".encode()[:10]))
+    if cpg is None:
+        path.with_suffix(".cpg").unlink()
+    mapping = fields.guess(read.look(path, encoding="UTF-8")).mapping
+    assert (mapping.code, mapping.name) == ("网格编", "网格名")
+    content = read.read(path, frame=GROUND, mapping=mapping, encoding=None if cpg else "UTF-8")
+    assert content.cells.codes == ("440303001001001",)
+    assert content.cells.names == ("桂园街道" * 6 + "桂园",)
+    (told,) = [one for one in content.findings if one.kind == "text_cut"]
+    assert told.weight is Weight.WARNING
+    assert "网格编" in told.detail
+    assert "UTF-8" in dict(read.look(path).encoding.candidates)
+
+
+def test_text_that_does_not_fill_its_field_is_never_taken_for_cut(tmp_path: Path) -> None:
+    path = shapefile(tmp_path, ["中"], encoding="UTF-8", cpg="936")
+    with pytest.raises(EncodingUnknown, match="is not GBK"):
+        read.read(path, frame=GROUND, mapping=PLAIN)

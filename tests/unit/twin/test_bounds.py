@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 
 from twin.api.bounds import BodyLimit
 
@@ -39,3 +40,26 @@ def test_a_file_may_be_larger_than_another_body(
         assert announced.text == streamed.text == str(size)
     else:
         assert streamed.json()["detail"].startswith("the body is larger than")
+
+
+async def test_half_a_body_is_never_taken_for_a_whole_one() -> None:
+    seen: list[bytes] = []
+    sent: list[Message] = []
+    coming: list[Message] = [
+        {"type": "http.request", "body": b"half a ", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+
+    async def app(_scope: Scope, receive: Receive, _send: Send) -> None:
+        seen.append((await receive())["body"])
+
+    async def receive() -> Message:
+        return coming.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    bounded = BodyLimit(app, limit=100, files=("/files",), file_limit=100)
+    scope = {"type": "http", "method": "POST", "path": "/files/one", "headers": []}
+    await bounded(scope, receive, send)
+    assert (seen, sent) == ([], [])

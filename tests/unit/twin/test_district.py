@@ -66,6 +66,14 @@ def space(**change: Any) -> District:
         (device(quantities=("charm",)), "quantity 'charm' is unknown"),
         (device(lon=float("inf")), "is not finite"),
         (device(height_m=float("nan")), "height_m must be finite"),
+        (device(height_m=1e39), "height_m must be finite, and 100,000 m at most"),
+        (space(height_m=-1e39), "height_m must be finite, and 100,000 m at most"),
+        (device(interval_s=1e39), "interval_s must be more than 0 (1e-06 s to 1e+09 s)"),
+        (device(interval_s=1e-60), "interval_s must be more than 0"),
+        (device(name="a\0"), "a text holds the sign U+0000"),
+        (device(attributes={"note": ["a\0"]}), "a text holds the sign U+0000"),
+        (space(name="a\0"), "a text holds the sign U+0000"),
+        (space(source="a\ud800"), "half of a surrogate pair"),
         (device(attributes={"quality": 5}), "attributes.quality: must be an object"),
         (device(attributes={"quality": {"ph": {"jump": 1}}}), "does not measure 'ph'"),
         (
@@ -86,6 +94,10 @@ def test_what_contradicts_itself_is_named(district: District, words: str) -> Non
     with pytest.raises(UsageError) as caught:
         check(district)
     assert words in str(caught.value)
+
+
+def test_a_text_may_speak_of_the_sign_that_it_may_not_hold() -> None:
+    check(device(name=r"\u0000 and \\u0000"))
 
 
 def test_what_the_store_holds_may_be_referred_to() -> None:

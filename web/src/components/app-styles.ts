@@ -2,6 +2,8 @@
 import { css, unsafeCSS } from "lit";
 
 export const PANEL_PX = 380;
+/** How much of the map's left a place's card covers. */
+export const CARD_PX = 350;
 const panel = unsafeCSS(`${PANEL_PX}px`);
 const besidePanel = unsafeCSS(`${PANEL_PX + 10}px`);
 
@@ -93,6 +95,10 @@ export const appStyles = css`
     inset: 0;
     z-index: 15;
   }
+  /* The 3D view's tools stay in reach. */
+  .stage.solid bt-call-banner {
+    top: 66px;
+  }
   .covered bt-scene-view {
     left: ${panel};
   }
@@ -178,7 +184,17 @@ export const appStyles = css`
       z-index: 21;
       left: 0;
     }
+    /* A device's panel and the 3D view share the screen. */
+    .covered.solid bt-scene-view {
+      bottom: auto;
+      height: 55dvh;
+    }
+    .solid bt-device-panel {
+      inset: 55dvh 0 0;
+      border-radius: 0;
+    }
     bt-call-banner,
+    .stage.solid bt-call-banner,
     .stage.covered bt-call-banner {
       position: fixed;
       z-index: 25;

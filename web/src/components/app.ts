@@ -1,16 +1,18 @@
 // The page's frame: what is chosen, and where map, list and panel stand on a desk and on a phone.
 import { LitElement, html, nothing } from "lit";
 import { customElement, query, state } from "lit/decorators.js";
+import { focused, Openers } from "../focus.ts";
 import { t } from "../i18n.ts";
 import { Live } from "../live.ts";
 import { tool } from "../pictures.ts";
+import type { Gone } from "../map/ground.ts";
 import { isUnacknowledged, NO_FILTER, type Filter } from "../roll.ts";
 import { wake } from "../sound.ts";
 import { store } from "../store.ts";
 import type { AlarmList } from "./alarm-list.ts";
 import type { CloseDialog } from "./close-dialog.ts";
 import type { MapView } from "./map-view.ts";
-import { appStyles, PANEL_PX } from "./app-styles.ts";
+import { appStyles, CARD_PX, PANEL_PX } from "./app-styles.ts";
 import { shared, type Choice, type SceneOf } from "./shared.ts";
 import "./alarm-list.ts";
 import "./call-banner.ts";
@@ -45,6 +47,7 @@ export class App extends LitElement {
   @query("bt-map-view") private map!: MapView | null;
   @query("bt-alarm-list") private list!: AlarmList | null;
   @query("bt-close-dialog") private dialog!: CloseDialog | null;
+  private readonly openers = new Openers();
   protected live = new Live(this);
 
   static override styles = [shared, appStyles];
@@ -95,13 +98,13 @@ export class App extends LitElement {
       >
         ${this.stage()} ${this.sheet()}
       </main>
-      <bt-close-dialog></bt-close-dialog>`;
+      <bt-close-dialog @closed=${this.refocus}></bt-close-dialog>`;
   }
 
   private stage() {
     const open = this.device !== null || this.alarm !== null;
-    return html`<div class="stage ${open ? "covered" : ""} ${this.past ? "past" : ""} ${this.peek ? "peek" : ""}">
-      <bt-map-view .coveredLeft=${open && !isPhone() ? PANEL_PX : 0} @ground=${this.ahead}></bt-map-view>
+    return html`<div class="stage ${open ? "covered" : ""} ${this.past ? "past" : ""} ${this.peek ? "peek" : ""} ${this.scene ? "solid" : ""}">
+      <bt-map-view .coveredLeft=${this.coveredLeft(open)} @ground=${(event: CustomEvent<Gone>) => this.grounded(event.detail)}></bt-map-view>
       <bt-call-banner></bt-call-banner>
       ${this.place ? this.card(this.place) : nothing}
       ${open
@@ -123,6 +126,11 @@ export class App extends LitElement {
         : nothing}
       ${this.failed ? html`<p class="failed problem" role="alert">${this.failed}</p>` : nothing}
     </div>`;
+  }
+
+  private coveredLeft(panel: boolean): number {
+    if (isPhone()) return 0;
+    return (panel ? PANEL_PX : 0) + (this.place ? CARD_PX : 0);
   }
 
   private card(place: Place) {
@@ -161,7 +169,7 @@ export class App extends LitElement {
     const { alarm, device, space, point, named = "" } = event.detail;
     if (alarm) this.chooseAlarm(alarm);
     else if (device) void this.chooseDevice(device);
-    else if (space) this.chooseSpace(space);
+    else if (space) void this.chooseSpace(space);
     else if (point) void this.choosePoint(point, named);
   }
 
@@ -169,15 +177,20 @@ export class App extends LitElement {
     // An alarm is of now, and is acted on now.
     this.lookBack(false);
     const alarm = store.desk.alarms.get(id);
-    this.summon(PANEL);
+    this.openPanel();
     this.alarm = id;
     this.device = alarm?.device_id ?? null;
     this.tall = false;
     if (alarm && alarm.lon !== null && alarm.lat !== null) void this.fly(alarm.lon, alarm.lat);
   }
 
-  private async chooseDevice(id: string): Promise<void> {
+  private openPanel(): void {
+    this.openers.note("bt-device-panel");
     this.summon(PANEL);
+  }
+
+  private async chooseDevice(id: string): Promise<void> {
+    this.openPanel();
     this.device = id;
     this.alarm = null;
     const at = this.map?.deviceAt(id);
@@ -185,18 +198,25 @@ export class App extends LitElement {
   }
 
   /** A block pressed on the map is told about and narrows the list to it; pressed again, the list is whole again. */
-  private chooseSpace(code: string): void {
+  private async chooseSpace(code: string): Promise<void> {
     if (this.filter.within === code) return this.shutPlace();
-    this.withinName = this.map?.showSpace(code) || code;
+    this.withinName = code;
     this.filter = { ...this.filter, within: code };
-    this.place = { space: code };
+    this.openPlace({ space: code });
+    // The card must stand before the map knows how much of it is covered.
+    await this.updateComplete;
+    this.withinName = this.map?.showSpace(code) || code;
+  }
+
+  private openPlace(place: Place): void {
+    this.openers.note("bt-place-card");
+    this.place = place;
     this.summon(PLACE);
   }
 
   /** A point that was searched for is flown to; one that was pressed is only marked. */
   private async choosePoint(point: [number, number], named: string): Promise<void> {
-    this.place = { point, named };
-    this.summon(PLACE);
+    this.openPlace({ point, named });
     if (named) await this.fly(...point);
     else this.map?.mark(...point);
   }
@@ -207,12 +227,15 @@ export class App extends LitElement {
   }
 
   private shutPlace(): void {
+    if (this.place) this.giveBack("bt-place-card");
     this.place = null;
     this.filter = { ...this.filter, within: null };
     if (!this.device && !this.alarm) this.map?.unpick();
   }
 
   private turnTo(mode: Mode): void {
+    if (mode === "maps") this.openers.note("bt-maps-desk");
+    else this.giveBack("bt-maps-desk");
     this.mode = mode;
     if (mode !== "maps") return;
     this.lookBack(false);
@@ -225,10 +248,24 @@ export class App extends LitElement {
 
   private lookBack(past: boolean): void {
     if (past === this.past) return;
+    if (past) this.openers.note("bt-past-bar");
+    else this.giveBack("bt-past-bar");
     this.past = past;
     if (!past) return;
     this.mode = "duty";
     this.summon(() => Promise.all([import("./past-bar.ts"), import("./past-list.ts")]));
+  }
+
+  /** Outlines or places are others: what is chosen stays if it still exists, and the view as it is. */
+  private grounded(gone: Gone): void {
+    this.ahead();
+    const { place, device, filter } = this;
+    if (filter.within && gone.spaces.has(filter.within)) this.filter = { ...filter, within: null };
+    if (place && "space" in place && gone.spaces.has(place.space)) this.shutPlace();
+    if (!device) return;
+    if (gone.devices.has(device)) return this.shut();
+    const at = this.map?.deviceAt(device);
+    if (at) this.map?.mark(...at);
   }
 
   /** With the map drawn, fetch what the next press will want: it must be there if the connection is lost. */
@@ -238,12 +275,26 @@ export class App extends LitElement {
   }
 
   private openScene(scene: SceneOf): void {
+    this.openers.note("bt-scene-view");
     this.scene = scene;
     this.summon(() => import("./scene-view.ts"));
   }
 
   private shutScene(): void {
+    this.giveBack("bt-scene-view");
     this.scene = null;
+  }
+
+  /** Once a part is gone, the focus that was in it goes back to what opened it. */
+  private giveBack(part: string): void {
+    // The part goes with the next update, which what the caller changes after this belongs to as well.
+    this.requestUpdate();
+    void this.updateComplete.then(() => this.openers.back(part, () => this.refocus()));
+  }
+
+  /** The place for a focus whose element is gone. */
+  private refocus(): void {
+    if (!focused()) this.list?.focus();
   }
 
   /** Fetch a part of the page that the first map does without. */
@@ -267,6 +318,7 @@ export class App extends LitElement {
   }
 
   private shut(): void {
+    if (this.device || this.alarm) this.giveBack("bt-device-panel");
     this.alarm = null;
     this.device = null;
     this.peek = false;

@@ -104,7 +104,7 @@ export class CloseDialog extends LitElement {
 
   protected override render() {
     const alarm = this.alarm && (store.desk.alarms.get(this.alarm.alarm_id) ?? this.alarm);
-    return html`<dialog aria-labelledby="title" @close=${() => (this.alarm = null)}>
+    return html`<dialog aria-labelledby="title" @close=${this.closed}>
       <form @submit=${this.submit}>
         <h2 id="title">${t("close.title")}</h2>
         ${alarm
@@ -138,6 +138,12 @@ export class CloseDialog extends LitElement {
         </footer>
       </form>
     </dialog>`;
+  }
+
+  /** The browser gives the focus back to the button that asked; a closed alarm has none. */
+  private closed(): void {
+    this.alarm = null;
+    requestAnimationFrame(() => this.dispatchEvent(new CustomEvent("closed")));
   }
 
   private chooseCause(cause: CloseCause): void {

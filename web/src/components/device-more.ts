@@ -22,6 +22,7 @@ export class DeviceMore extends LitElement {
   @state() private facet: Facet | null = null;
   @state() private problem = "";
   private device = "";
+  private registry = 0;
   protected live = new Live(this);
 
   static override styles = [
@@ -48,9 +49,10 @@ export class DeviceMore extends LitElement {
   ];
 
   protected override willUpdate(): void {
-    if (this.device === this.detail.device_id) return;
+    if (this.device === this.detail.device_id && this.registry === store.registry) return;
+    if (this.device !== this.detail.device_id) this.history = this.facet = null;
     this.device = this.detail.device_id;
-    this.history = this.facet = null;
+    this.registry = store.registry;
     this.problem = "";
     void this.load(this.device);
   }

@@ -3,7 +3,7 @@ import { LitElement, css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { bits } from "../chart.ts";
 import { clock, moment, span, SWITCHES, withUnit } from "../format.ts";
-import { lang, pick, placeName, t, type Word } from "../i18n.ts";
+import { lang, pick, placeName, t, WORDS, type Word } from "../i18n.ts";
 import { Live } from "../live.ts";
 import { fieldSign, ladderSign, tool } from "../pictures.ts";
 import { problemText } from "../problem.ts";
@@ -267,7 +267,7 @@ export class DevicePanel extends LitElement {
     return html`<p class=${detail.freshness}>${t(`device.${detail.freshness}`)}</p>
       <dl>
         ${rows.map(([word, value]) => html`<dt>${t(word)}</dt><dd>${value}</dd>`)}
-        ${Object.entries(detail.attributes).map(([key, value]) => html`<dt>${key}</dt><dd>${String(value)}</dd>`)}
+        ${Object.entries(detail.attributes).map(([key, value]) => html`<dt>${attributeName(key)}</dt><dd>${String(value)}</dd>`)}
       </dl>`;
   }
 
@@ -291,4 +291,10 @@ export class DevicePanel extends LitElement {
   private shut(): void {
     this.dispatchEvent(new CustomEvent("shut"));
   }
+}
+
+/** What the owner of a device calls a fact about it; ours have words, others stand as they came. */
+function attributeName(key: string): string {
+  const word = `fact.${key}`;
+  return word in WORDS ? t(word as Word) : key;
 }

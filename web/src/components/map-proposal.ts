@@ -1,6 +1,7 @@
 // One proposal: what was found, what it changes, who gets another owner; applied or withdrawn after a last question.
 import { LitElement, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
+import { placeInFile, sentences } from "../finding_text.ts";
 import { moment } from "../format.ts";
 import { placeName } from "../i18n.ts";
 import { Live } from "../live.ts";
@@ -170,10 +171,11 @@ export class MapProposal extends LitElement {
 
   private finding(finding: Finding) {
     const codes = finding.codes.slice(0, 4).join(" ");
+    const { detail, mend } = sentences(finding);
     const text = html`<span>
-      <b>${kindTitle(finding.kind)}</b> ${finding.detail}
-      ${finding.mend ? html`<small>${say("mend")}${finding.mend}</small>` : nothing}
-      <small>${[finding.where, codes].filter(Boolean).join(" · ")}</small>
+      <b>${kindTitle(finding.kind)}</b> ${detail}
+      ${mend ? html`<small>${say("mend")}${mend}</small>` : nothing}
+      <small>${[placeInFile(finding.where), codes].filter(Boolean).join(" · ")}</small>
     </span>`;
     const seen = finding.at !== null || finding.codes.length > 0;
     if (!seen) return html`<div class="finding" data-finding=${finding.kind}>${weightSign(finding.weight)}${text}</div>`;
@@ -269,7 +271,7 @@ export class MapProposal extends LitElement {
       act: say("apply"),
       run: async () => {
         await apply(told.proposal_id, this.note.trim(), this.accepted);
-        this.settled();
+        void this.settled();
       },
     });
   }
@@ -281,7 +283,7 @@ export class MapProposal extends LitElement {
       act: say("withdraw"),
       run: async () => {
         await withdraw(told.proposal_id, this.note.trim());
-        this.settled();
+        void this.settled();
       },
     });
   }
@@ -297,9 +299,10 @@ export class MapProposal extends LitElement {
     }
   }
 
-  private settled(): void {
+  private async settled(): Promise<void> {
+    await this.load();
+    await this.updateComplete;
     this.dispatchEvent(new CustomEvent("settled"));
-    void this.load();
   }
 
   private async load(): Promise<void> {

@@ -4,10 +4,11 @@ import { customElement, property, query, state } from "lit/decorators.js";
 import { Map as Chart, setWorkerUrl, type GeoJSONSource, type MapLayerMouseEvent } from "maplibre-gl";
 import maplibreCss from "maplibre-gl/dist/maplibre-gl.css?inline";
 import workerUrl from "maplibre-gl/dist/maplibre-gl-worker.mjs?worker&url";
-import { findableDevice, findableSpace } from "../find.ts";
+import { Paced } from "../asking.ts";
+import { findablesOf } from "../find.ts";
 import { lang, onLang, placeName, t } from "../i18n.ts";
 import { addImages } from "../map/images.ts";
-import { isSynthetic, loadGround, type Ground } from "../map/ground.ts";
+import { Atlas, gone, isSynthetic, type Gone, type Ground } from "../map/ground.ts";
 import { Guests } from "../map/guests.ts";
 import { onHold } from "../map/holding.ts";
 import {
@@ -41,7 +42,8 @@ const CROWD = 3_000;
 const CROWD_ZOOM = 13.5;
 /** Pixels left free around what is fitted into the map; the tools stand at the right. */
 const EDGES = { left: 20, top: 20, bottom: 20, right: 58 };
-const RETRY_MS = 4_000;
+/** Between two looks at the ground, however often it is said to have changed. */
+const LOOK_MS = 1_500;
 const NONE: SpaceCollection = { type: "FeatureCollection", features: [] };
 
 @customElement("bt-map-view")
@@ -54,8 +56,8 @@ export class MapView extends LitElement {
   @state() private showDevices = true;
   @query(".chart") private place!: HTMLElement;
   private chart: Chart | null = null;
-  private ground: Ground | null = null;
-  private buildings: SpaceCollection | null = null;
+  private readonly atlas = new Atlas(store.api);
+  private readonly looking = new Paced(() => this.look(), LOOK_MS);
   private stated = new Map<string, DeviceState>();
   private picked: [number, number] | null = null;
   private styled = false;
@@ -69,6 +71,7 @@ export class MapView extends LitElement {
 
   override disconnectedCallback(): void {
     for (const off of this.off) off();
+    this.looking.stop();
     this.chart?.remove();
     this.chart = null;
     super.disconnectedCallback();
@@ -81,7 +84,14 @@ export class MapView extends LitElement {
       console.warn("the map cannot start", cause);
       this.problem = t("map.failed");
     }
-    void this.fetchGround();
+    const look = (): void => this.looking.ask();
+    store.addEventListener("registry", look);
+    this.off.push(() => store.removeEventListener("registry", look));
+    look();
+  }
+
+  private get ground(): Ground | null {
+    return this.atlas.ground;
   }
 
   protected override render() {
@@ -124,22 +134,26 @@ export class MapView extends LitElement {
 
   /** Fly to a block or a building, and return its name; empty when the map shows no such space. */
   showSpace(code: string): string {
-    const all = [...(this.ground?.blocks.features ?? []), ...(this.buildings?.features ?? [])];
+    const all = [...(this.ground?.blocks.features ?? []), ...(this.ground?.buildings?.features ?? [])];
     const found = all.find((space) => space.properties.code === code);
     if (!found) return "";
     const { lon, lat, kind } = found.properties;
     const least = kind === "building" ? CLOSE_UP : BLOCK_ZOOM;
-    const zoom = Math.max(least, this.chart?.getZoom() ?? 0);
+    const zoom = Math.max(least, Math.min(this.chart?.getZoom() ?? 0, this.fitting(found)));
     this.chart?.flyTo({ center: [lon, lat], zoom, padding: this.padding(), maxDuration: 2200 });
     return placeName(found.properties);
   }
 
-  /** Fetch outlines and places anew: the map in force may be another. */
-  async renew(): Promise<void> {
-    this.buildings = null;
-    this.last = {};
-    await this.fetchGround();
-    await this.fetchBuildings();
+  /** The nearest zoom at which the whole outline is seen, with something around it. */
+  private fitting(space: SpaceCollection["features"][number]): number {
+    const box = extent({ type: "FeatureCollection", features: [space] });
+    const view = box && this.chart?.cameraForBounds(box, { padding: { ...EDGES, left: EDGES.left + this.coveredLeft } });
+    return (view?.zoom ?? CLOSE_UP) - 0.3;
+  }
+
+  /** Outlines and places may be others: look at once, and redraw what differs. */
+  renew(): void {
+    this.looking.ask();
   }
 
   /** Where a device stands, or null when it is not known. */
@@ -168,7 +182,7 @@ export class MapView extends LitElement {
     });
     this.chart = chart;
     chart.on("style.load", () => this.styleLoaded());
-    chart.on("zoomend", () => void this.fetchBuildings());
+    chart.on("zoomend", () => this.near() && !this.ground?.buildings && this.looking.ask());
     chart.on("moveend", () => (looksAt.centre = [chart.getCenter().lng, chart.getCenter().lat]));
     chart.on("pitch", () => (this.tilted = chart.getPitch() > 5));
     chart.on("idle", () => this.toggleAttribute("data-ready", this.ground !== null));
@@ -277,42 +291,33 @@ export class MapView extends LitElement {
       this.showDevices = true;
       this.turnDevices();
     }
-    this.putGround();
+    this.putGround(null);
     this.guests.redraw();
   }
 
-  private async fetchGround(): Promise<void> {
-    try {
-      this.ground = await loadGround(store.api);
-      if (this.problem !== t("map.failed")) this.problem = "";
-    } catch (cause) {
-      this.problem = problemText(cause);
-      setTimeout(() => this.isConnected && void this.fetchGround(), RETRY_MS);
-      return;
-    }
-    const { devices, blocks } = this.ground;
-    findables.all = [
-      ...devices.features.map((d) => findableDevice(d.properties, ...d.geometry.coordinates)),
-      ...blocks.features.map((block) => findableSpace(block.properties)),
-    ];
-    this.requestUpdate();
-    this.putGround();
-    this.dispatchEvent(new CustomEvent("ground"));
+  private near(): boolean {
+    return (this.chart?.getZoom() ?? 0) >= BUILDING_ZOOM;
   }
 
-  private async fetchBuildings(): Promise<void> {
-    if (this.buildings || !this.chart || this.chart.getZoom() < BUILDING_ZOOM) return;
-    this.buildings = NONE;
+  /** Bring the ground up to the server's; false when that failed. The view stays where it is. */
+  private async look(): Promise<boolean> {
+    const before = this.ground;
     try {
-      this.buildings = await store.api.spaces(["building"]);
-    } catch {
-      // Buildings are an ornament; the next zoom asks again.
-      this.buildings = null;
-      return;
+      const changed = await this.atlas.load(this.near());
+      if (this.problem !== t("map.failed")) this.problem = "";
+      if (!changed) return true;
+    } catch (cause) {
+      this.problem = problemText(cause);
+      return false;
     }
-    this.put("buildings", this.buildings);
+    const { ground } = this;
+    if (!ground || !this.isConnected) return true;
+    findables.all = findablesOf(ground.devices, ground.blocks);
     this.last = {};
-    this.putState();
+    this.requestUpdate();
+    this.putGround(before);
+    this.dispatchEvent(new CustomEvent<Gone>("ground", { detail: gone(before, ground) }));
+    return true;
   }
 
   private put(name: SourceName, data: unknown): void {
@@ -324,15 +329,16 @@ export class MapView extends LitElement {
     this.put(name, { type: "FeatureCollection", features });
   }
 
-  private putGround(): void {
+  /** Draw what differs from what was drawn before; all of it when nothing was. */
+  private putGround(before: Ground | null): void {
     if (!this.styled || !this.ground) return;
-    const { areas, blocks, devices } = this.ground;
-    this.put("areas", areas);
-    this.put("blocks", blocks);
-    this.put("devices", devices);
+    for (const part of ["areas", "blocks", "devices", "buildings"] as const) {
+      const now = this.ground[part];
+      if (now && now !== before?.[part]) this.put(part, now);
+    }
+    const { devices } = this.ground;
     const crowded = devices.features.length > CROWD;
     this.chart?.setLayerZoomRange("devices", crowded ? CROWD_ZOOM : 0, 24);
-    if (this.buildings) this.put("buildings", this.buildings);
     this.putLabels();
     this.putPick();
     this.putState();
@@ -380,7 +386,7 @@ export class MapView extends LitElement {
     const then = store.past && this.ground ? signsThen(this.ground.devices, store.past.devices) : null;
     this.putFeatures("alarms", then ?? alarmSigns(open));
     this.putFeatures("alarms-nowhere", alarmSigns(outsideBlocks(open)));
-    this.putFeatures("building-alarms", markedBuildings(this.buildings ?? NONE, open));
+    this.putFeatures("building-alarms", markedBuildings(this.ground?.buildings ?? NONE, open));
   }
 
   private putDevices(devices: ReadonlyMap<string, DeviceState>): void {

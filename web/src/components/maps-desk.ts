@@ -1,6 +1,7 @@
 // The desk for block maps: proposals and versions, and the way from a file to the map in force.
 import { LitElement, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
+import { focused, isWriting } from "../focus.ts";
 import { moment } from "../format.ts";
 import { Live } from "../live.ts";
 import { proposals, rollback, versions } from "../maps_api.ts";
@@ -31,7 +32,9 @@ export class MapsDesk extends LitElement {
   @state() private versions: Version[] = [];
   @state() private loaded = false;
   @state() private problem = "";
+  @query("h2") private heading!: HTMLElement;
   @query("bt-confirm-dialog") private dialog!: ConfirmDialog;
+  private registry = store.registry;
   protected live = new Live(this);
 
   static override styles = [shared, mapsStyles];
@@ -39,6 +42,22 @@ export class MapsDesk extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     void this.load();
+  }
+
+  /** Somebody else may have applied a map or taken one back. */
+  protected override willUpdate(): void {
+    if (this.registry === store.registry) return;
+    this.registry = store.registry;
+    void this.load();
+  }
+
+  protected override firstUpdated(): void {
+    if (!isWriting()) this.heading.focus();
+  }
+
+  protected override updated(changed: Map<string, unknown>): void {
+    // What was pressed to come here went with the view before.
+    if (changed.get("view") !== undefined) this.refocus();
   }
 
   protected override render() {
@@ -147,7 +166,7 @@ export class MapsDesk extends LitElement {
         act: say("rollback"),
         run: async () => {
           await rollback(id, false);
-          this.settled();
+          void this.settled();
         },
       });
     } catch (cause) {
@@ -165,9 +184,15 @@ export class MapsDesk extends LitElement {
   }
 
   /** The map in force may be another now. */
-  private settled(): void {
-    void this.map?.renew();
-    void this.load();
+  private async settled(): Promise<void> {
+    this.map?.renew();
+    await this.load();
+    await this.updateComplete;
+    this.refocus();
+  }
+
+  private refocus(): void {
+    if (!focused()) this.heading.focus();
   }
 
   private async load(): Promise<void> {

@@ -27,6 +27,8 @@ export class PlaceCard extends LitElement {
   @state() private why: Reasons | null = null;
   @state() private here: AddressAt | null = null;
   @state() private problem = "";
+  /** Which registry the facts were read from. */
+  private registry = 0;
   private timer: ReturnType<typeof setInterval> | undefined;
   private readonly asker = new Asker((_: null, signal) => this.fetch(signal), 0);
   protected live = new Live(this);
@@ -120,13 +122,18 @@ export class PlaceCard extends LitElement {
 
   override connectedCallback(): void {
     super.connectedCallback();
-    this.timer = setInterval(() => this.space && void this.load(), REFRESH_MS);
+    this.timer = setInterval(() => this.due() && void this.load(), REFRESH_MS);
   }
 
   override disconnectedCallback(): void {
     clearInterval(this.timer);
     this.asker.stop();
     super.disconnectedCallback();
+  }
+
+  /** A space has alarms that come and go; where a point lies changes with the map alone. */
+  private due(): boolean {
+    return this.space !== null || this.registry !== store.registry;
   }
 
   protected override willUpdate(changed: Map<string, unknown>): void {
@@ -284,18 +291,19 @@ export class PlaceCard extends LitElement {
 
   private async fetch(signal: AbortSignal): Promise<void> {
     const { space, point } = this;
-    const { api } = store;
+    const { api, registry } = store;
+    const known = registry === this.registry ? this.facts : null;
     if (space) {
       const path = `spaces/${encodeURIComponent(space)}`;
       const [facts, why] = await Promise.all([
-        this.facts ?? api.get<SpaceFacts>(path, {}, signal),
+        known ?? api.get<SpaceFacts>(path, {}, signal),
         api.get<Reasons>(`${path}/reasons`, {}, signal),
       ]);
-      if (!signal.aborted) Object.assign(this, { facts, why });
+      if (!signal.aborted) Object.assign(this, { facts, why, registry });
     } else if (point) {
       const [lon, lat] = point.map(String) as [string, string];
       const here = await api.get<AddressAt>("addresses/at", { lon, lat }, signal);
-      if (!signal.aborted) this.here = here;
+      if (!signal.aborted) Object.assign(this, { here, registry });
     }
   }
 

@@ -1,16 +1,17 @@
 // A block or a surveyed slope in three dimensions: the stage, its tools, its legend and its list of instruments.
 import { LitElement, html, nothing } from "lit";
 import { customElement, property, query, state } from "lit/decorators.js";
+import { isWriting } from "../focus.ts";
 import { onLang, pick, placeName, t } from "../i18n.ts";
 import { fieldSign, ladderSign, levelName, tool } from "../pictures.ts";
 import { problemText } from "../problem.ts";
 import { loadScene } from "../scene/load.ts";
 import { aspect, byBuilding, ordered, pinState, range, sharedStart, steepness, wind, type PinState } from "../scene/state.ts";
-import { isBody, isBuilding, isDevice, type DeviceNode, type SceneWords } from "../scene/types.ts";
+import { isBody, isBuilding, isDevice, type DeviceNode, type Look, type SceneWords, type Under } from "../scene/types.ts";
 import { isSeverity } from "../severity.ts";
 import { store } from "../store.ts";
 import { isLight, onTheme } from "../theme.ts";
-import type { Look, Stage, Under } from "../scene/stage.ts";
+import type { Stage } from "../scene/stage.ts";
 import { sceneStyles } from "../scene/style.ts";
 import { choose, shared } from "./shared.ts";
 
@@ -18,6 +19,10 @@ const NIGHT: Look = { sky: "#0f1923", ground: "#3d5162", building: "#a3b6c6", ed
 const DAY: Look = { sky: "#dfe8ef", ground: "#b9c4bb", building: "#dfe6ec", edge: "#5c7286", night: false };
 const TURN = Math.PI / 18;
 const NEARER = 0.82;
+/** Narrower than this, the list beside the picture would leave it no room: its button opens it. */
+const ROOM_PX = 640;
+/** On a phone it lies below the picture. */
+const ROOM_BELOW_PX = 560;
 
 @customElement("bt-scene-view")
 export class SceneView extends LitElement {
@@ -68,6 +73,9 @@ export class SceneView extends LitElement {
   protected override firstUpdated(): void {
     const watcher = new ResizeObserver(() => this.fit());
     watcher.observe(this.canvas);
+    const below = matchMedia("(max-width: 760px)").matches;
+    this.listed = below ? this.clientHeight >= ROOM_BELOW_PX : this.clientWidth >= ROOM_PX;
+    if (!isWriting()) this.renderRoot.querySelector("h2")?.focus();
     void this.begin();
   }
 
@@ -140,7 +148,7 @@ export class SceneView extends LitElement {
       this.stage = new Made(this.canvas, look());
     } catch (cause) {
       console.warn("the scene cannot be drawn", cause);
-      this.blind = true;
+      this.blind = this.listed = true;
       return;
     }
     this.stage.onDrawn = (azimuth) => {

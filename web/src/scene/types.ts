@@ -89,3 +89,18 @@ export function isBody(node: SceneNode): node is BodyNode {
 export function isBuilding(node: SceneNode): node is BodyNode {
   return node.kind === "building";
 }
+
+/** The colours of a stage. */
+export interface Look {
+  sky: string;
+  ground: string;
+  building: string;
+  edge: string;
+  night: boolean;
+}
+
+/** What is under the pointer. */
+export type Under =
+  | { kind: "device"; id: string }
+  | { kind: "building"; code: string }
+  | { kind: "facet"; normal: [number, number, number] };

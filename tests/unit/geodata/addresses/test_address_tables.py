@@ -49,6 +49,7 @@ def test_encodings(content: bytes, encoding: str | None, read_in: str) -> None:
 @pytest.mark.parametrize(
     ("content", "encoding", "says"),
     [(b"\x80\xff\xff", None, "not utf-8 nor gb18030"), (b"a", "klingon", "no encoding"),
+     (b"xn--", "idna", "no encoding"), (b"a", "undefined", "no encoding"), (b"a", "a\0", "no enc"),
      ("地".encode(), "ascii", "not ascii"), (b"\xff\xfe\x00", None, "not utf-16")],
 )  # fmt: skip
 def test_what_cannot_be_decoded_is_refused(content: bytes, encoding: str | None, says: str) -> None:

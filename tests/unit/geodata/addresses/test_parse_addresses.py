@@ -84,6 +84,74 @@ def test_the_parts_below_the_community(text: str, parts: dict[str, object]) -> N
 
 
 @pytest.mark.parametrize(
+    ("text", "says", "hint"),
+    [
+        ("东门中路2001号天地大厦1206-1208室", "天地大厦1206室", "至1208室"),
+        ("东门中路2001号天地大厦1206～1208室", "天地大厦1206室", "至1208室"),
+        ("布心路3008号水贝大厦31层3101-3105", "31层3101室", "至3105"),
+        ("翠竹路2058号翠竹大厦一楼102、103号铺", "1层102铺", "至103铺"),
+        ("红岭中路1048号东方广场裙楼4-5层", "裙楼4层", "至5层"),
+        ("深南东路2105号中建大厦裙楼一至三层", "裙楼1层", "至3层"),
+        ("人民公园路44号B栋1-2层", "B栋1层", "至2层"),
+        ("翠竹路8号翠竹苑1-3栋", "翠竹苑1栋", "至3栋"),
+    ],
+)
+def test_of_a_range_the_first_is_read_and_the_last_is_a_hint(
+    text: str, says: str, hint: str
+) -> None:
+    found = parse(text)
+    assert found.normal.endswith(says)
+    assert (found.hint, found.rest) == (hint, "")
+    assert normalise(found.normal) == found.normal
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("文锦中路28-3栋", {"ways": ("文锦中路",), "door": "28", "building": "3"}),
+        ("宝安南路2001-2003", {"ways": ("宝安南路",), "door": "2001", "door_to": "2003"}),
+        ("黄贝岭中村79栋之二", {"ways": ("黄贝岭中村",), "building": "79之2"}),
+        ("文锦中路28号302-1室", {"door": "28", "room": "302", "room_sub": "1"}),
+    ],
+)
+def test_a_number_and_one_that_belongs_to_it_are_no_range(
+    text: str, parts: dict[str, object]
+) -> None:
+    found = parse(text)
+    assert {name: getattr(found, name) for name in parts} == parts
+    assert (found.hint, found.rest) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("contact", "hint"),
+    [
+        ("电话0755-82345678", "电话0755-82345678"),
+        ("联系电话：0755 82345678", "联系电话 0755-82345678"),
+        ("13800138000", "13800138000"),
+        ("邮编518001", "邮编518001"),
+        ("518001", "518001"),
+    ],
+)
+def test_a_telephone_number_or_postcode_is_no_room(contact: str, hint: str) -> None:
+    found = parse(f"深南东路5016号 {contact}")
+    assert (found.normal, found.hint) == ("深南东路5016号", hint)
+    assert parse("518001 罗湖区深南东路5016号").normal == f"{HEAD}深南东路5016号"
+
+
+def test_a_number_of_many_digits_is_not_cut_to_make_a_room_of_its_end() -> None:
+    found = parse("深南东路5016号京基大厦 编号82345678")
+    assert found.room == ""
+
+
+def test_an_address_in_english_is_said_not_to_be_read() -> None:
+    found = parse("Room 1203, KK100, 5016 Shennan East Road, Luohu District, Shenzhen")
+    assert found.estate == found.room == ""
+    assert found.rest
+    assert found.notes == ("an address in English is not read: give the Chinese one",)
+    assert normalise(found.normal) == found.normal
+
+
+@pytest.mark.parametrize(
     "same",
     [
         [

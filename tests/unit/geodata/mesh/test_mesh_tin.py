@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from geodata.mesh.facets import Footing, aspects, classes, slopes
 from geodata.mesh.tin import Surface, surface
 from geodata.mesh.volume import change
-from geodata.mesh.words import MeshRefused
+from geodata.mesh.words import Mesh, MeshRefused
 
 F8 = npt.NDArray[np.float64]
 
@@ -240,3 +240,9 @@ def test_any_points_give_a_surface_that_looks_up_or_a_reason(
         return
     assert (made.mesh.crosses()[:, 2] > 0).all()
     assert made.area_m2 <= steps * steps + 1e-9
+
+
+def test_an_aspect_is_less_than_360_a_hair_west_of_north() -> None:
+    points = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 1e-16], [0.0, 1.0, -1.0]])
+    made = Mesh(points=points, faces=np.array([[0, 1, 2]]))
+    assert aspects(made).tolist() == [0.0]

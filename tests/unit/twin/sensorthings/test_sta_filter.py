@@ -104,11 +104,16 @@ def test_what_a_filter_means(text: str, expected: bool | None) -> None:
         ("geo.distance(Datastream/observedArea, geography'POINT(1 1)') add 1 lt 2", "can only be"),
         ("geo.distance(Datastream/observedArea, geography'POINT(1 1)') lt result", "of metres"),
         ("st_within(Datastream/observedArea, geography'POINT(1')", "no WKT"),
+        (
+            "st_within(Datastream/observedArea, geography'CIRCULARSTRING(0 0,1 1,2 0)')",
+            "straight edges",
+        ),
         ("st_within(Datastream/observedArea, geography'POINT EMPTY')", "empty"),
         ("st_within(Datastream/observedArea, geography'POINT(1000 1)')", "degrees"),
         ("st_within(Datastream/observedArea, geography'POLYGON((0 0,1 1,1 0,0 1,0 0))')", "cross"),
         ("resultQuality/a eq parameters/b", "two parts of objects"),
         ("result eq #", "cannot read"),
+        ("phenomenonTime gt 2026-03-01T20:00:00 08:00", "a + in a time is written %2B"),
         ("1e999 gt result", "too large"),
     ],
 )  # fmt: skip
