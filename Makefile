@@ -1,6 +1,6 @@
 # demo: set up, then the district live.   make demo SECONDS=60 stops by itself and prints figures.
 # test, check: all tests (four at once: most of them wait for servers); linters, types and import order.
-# bench-ingest, bench-history, bench-map: the figures of this machine, seven, five and MAPMIN minutes;
+# bench-ingest, bench-history, bench-map: the figures of this machine, seven, five and one minutes;
 # bench: all of them.
 # setup: only prepare.   clean: remove all that the others made in this folder.
 .PHONY: demo test check bench bench-ingest bench-history bench-map setup setup-tests clean

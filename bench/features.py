@@ -13,6 +13,7 @@ import psycopg
 
 from bench.ground import say
 from bench.sensorthings import Client, serving
+from bench.table import grid
 from core.db.migrate import upgrade
 
 BLOCKS = 100
@@ -69,6 +70,22 @@ def measure(ground: Any) -> dict[str, Any]:
         }
 
 
+def table(found: dict[str, Any]) -> list[str]:
+    """Return the figures for people."""
+    title = (
+        f"OGC API - Features, {found['devices']:,} devices, {found['spaces']:,} spaces "
+        "(milliseconds a request, over loopback)"
+    )
+    rows = [
+        [name, one["features"], one.get("pages", 1), one.get("first_ms"), one["p50_ms"],
+         one["slowest_ms"], one.get("whole_ms"), one["bytes"]]
+        for name, one in found.items()
+        if isinstance(one, dict)
+    ]  # fmt: skip
+    head = ["", "features", "pages", "first", "p50", "slowest", "all pages", "bytes"]
+    return [title, *grid(head, rows)]
+
+
 def asked(client: Client, path: str) -> dict[str, Any]:
     """Ask one question ``ROUNDS`` times; the first is told apart."""
     first, body = client.get(path)
@@ -77,7 +94,7 @@ def asked(client: Client, path: str) -> dict[str, Any]:
     return {
         "first_ms": round(first, 1),
         "p50_ms": round(times[len(times) // 2], 1),
-        "p99_ms": round(times[-1], 1),
+        "slowest_ms": round(times[-1], 1),
         "bytes": len(body),
         "features": found.get("numberReturned", 1),
     }
@@ -100,7 +117,7 @@ def paged(client: Client, collection: str, limit: int) -> dict[str, Any]:
         "features": found,
         "pages": len(times),
         "p50_ms": round(ordered[len(ordered) // 2], 1),
-        "p99_ms": round(ordered[-1], 1),
+        "slowest_ms": round(ordered[-1], 1),
         "last_ms": round(times[-1], 1),
         "whole_ms": round(sum(times), 1),
         "bytes": size,

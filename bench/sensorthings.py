@@ -28,6 +28,7 @@ sys.path[0] = str(ROOT)
 import psycopg  # noqa: E402
 
 from bench.ground import Sizes, ground, say, wait  # noqa: E402
+from bench.table import grid  # noqa: E402
 from core.db.migrate import upgrade  # noqa: E402
 from dev.places import free_port  # noqa: E402
 from dev.processes import Child, Command  # noqa: E402
@@ -93,6 +94,22 @@ def measure(ground_: Any) -> dict[str, Any]:
         }
 
 
+def table(found: dict[str, Any]) -> list[str]:
+    """Return the figures for people."""
+    title = (
+        f"SensorThings, {found['datastreams']:,} Datastreams (milliseconds a request, over "
+        "loopback); budget of the newest of all: 300"
+    )
+    rows = [
+        [name, one.get("entities", one.get("observations")), one.get("first_ms"), one["p50_ms"],
+         one["slowest_ms"], one.get("last_ms"), one.get("bytes")]
+        for name, one in found.items()
+        if isinstance(one, dict)
+    ]  # fmt: skip
+    head = ["", "entities", "first", "p50", "slowest", "last page", "bytes"]
+    return [title, *grid(head, rows)]
+
+
 def asked(client: Client, path: str, *, zipped: bool = False) -> dict[str, Any]:
     """Ask one question ``ROUNDS`` times; the first is told apart."""
     first, body = client.get(path, zipped=zipped)
@@ -101,7 +118,7 @@ def asked(client: Client, path: str, *, zipped: bool = False) -> dict[str, Any]:
     return {
         "first_ms": round(first, 1),
         "p50_ms": round(times[len(times) // 2], 1),
-        "p99_ms": round(times[-1], 1),
+        "slowest_ms": round(times[-1], 1),
         "bytes": len(body),
         "entities": len(json.loads(plain)["value"]),
     }
@@ -144,7 +161,7 @@ def paged(client: Client, how: str) -> dict[str, Any]:
     return {
         "observations": found,
         "p50_ms": round(ordered[len(ordered) // 2], 1),
-        "p99_ms": round(ordered[int(len(ordered) * 0.99)], 1),
+        "slowest_ms": round(ordered[-1], 1),
         "last_ms": round(times[-1], 1),
     }
 

@@ -272,6 +272,26 @@ class State:
         severity, opened, unseen = self._space_view()[index].tolist()
         return severity, opened, unseen
 
+    def devices_of(self, ids: Iterable[str]) -> dict[str, tuple[int, int]]:
+        """Return id -> (freshness, severity); one that is not known yet never reported."""
+        view = self._device_view()
+        known = self.topology.device_index
+        return {
+            device: (int(view[i, 0]), int(view[i, 1])) if (i := known.get(device, -1)) >= 0
+            else (int(Freshness.NEVER), 0)
+            for device in ids
+        }  # fmt: skip
+
+    def spaces_of(self, codes: Iterable[str]) -> dict[str, tuple[int, int, int]]:
+        """Return code -> (severity, open, unacknowledged) of the codes that are in force."""
+        view = self._space_view()
+        found = {code: self.topology.index(code) for code in codes}
+        return {
+            code: (int(view[i, 0]), int(view[i, 1]), int(view[i, 2]))
+            for code, i in found.items()
+            if i is not None
+        }
+
     def space_rows(self) -> list[list[int]]:
         """Return [severity, open, unacknowledged, devices, fresh, stale] for every index."""
         counts = np.column_stack([self.device_count, self.fresh_count, self.stale_count])

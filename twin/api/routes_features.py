@@ -121,7 +121,7 @@ async def _page(
         chosen = await asyncio.to_thread(outlines.select, query)
         page = outlines.page(chosen, query).tolist()
         more = bool(page) and page[-1] != chosen[-1]
-        found = await _drawn(lambda: items.spaces(outlines, page, query.crs, _severities(runtime)))
+        found = await _drawn(lambda: items.spaces(outlines, page, query.crs, state))
         return found, len(chosen), outlines.ids[page[-1]] if more else None
     async with runtime.connection() as conn:
         if one.name == "devices":
@@ -132,7 +132,7 @@ async def _page(
             matched = await store.alarm_count(conn, query)
     page_rows = rows[: query.limit]
     if one.name == "devices":
-        found = await _drawn(lambda: items.devices(page_rows, query.crs, state.device))
+        found = await _drawn(lambda: items.devices(page_rows, query.crs, state))
         following = page_rows[-1]["id"] if len(rows) > query.limit else None
     else:
         found = await _drawn(lambda: items.alarms(page_rows, query.crs))
@@ -148,11 +148,11 @@ async def _one(runtime: Runtime, one: Collection, query: Query, feature: str) ->
         outlines = await _outlines(runtime, one.name)
         at = outlines.find(feature)
         chosen = [at] if at is not None else []
-        return await _drawn(lambda: items.spaces(outlines, chosen, query.crs, _severities(runtime)))
+        return await _drawn(lambda: items.spaces(outlines, chosen, query.crs, state))
     async with runtime.connection() as conn:
         if one.name == "devices":
             rows = await store.device(conn, query, feature)
-            return await _drawn(lambda: items.devices(rows, query.crs, state.device))
+            return await _drawn(lambda: items.devices(rows, query.crs, state))
         rows = await store.alarm(conn, query, feature)
         return await _drawn(lambda: items.alarms(rows, query.crs))
 
@@ -179,10 +179,6 @@ async def _describe(request: Request, one: Collection) -> Row:
         async with runtime.connection() as conn:
             box, since = await store.extent(conn, one.name)
     return document.collection(_base(request), one, box, since)
-
-
-def _severities(runtime: Runtime) -> dict[str, tuple[int, int, int]]:
-    return runtime.live.current().everything().spaces
 
 
 def _collection(name: str) -> Collection:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ import shapely
 from core.units import DEVICE_KINDS, QUANTITIES
 from twin.features.crs import CRS84, Crs
 from twin.features.outlines import Outlines, properties
-from twin.state import Freshness
+from twin.state import Freshness, State
 
 Row = dict[str, Any]
 
@@ -25,10 +25,11 @@ def spaces(
     outlines: Outlines,
     chosen: Sequence[int],
     crs: Crs,
-    state: Mapping[str, tuple[int, int, int]],
+    now: State,
 ) -> list[Row]:
     """Return spaces as features; in CRS84 the outlines go out as the text they are stored as."""
     rows = [outlines.rows[i] for i in chosen]
+    state = now.spaces_of(row["code"] for row in rows)
     if crs is CRS84:
         texts = [row["outline"] for row in rows]
     else:
@@ -40,10 +41,11 @@ def spaces(
     ]
 
 
-def devices(rows: Sequence[Row], crs: Crs, state: Callable[[str], tuple[int, int]]) -> list[Row]:
-    """Return devices as features; ``state`` gives (freshness, severity) of a device now."""
+def devices(rows: Sequence[Row], crs: Crs, now: State) -> list[Row]:
+    """Return devices as features, with freshness and severity as of now."""
+    state = now.devices_of(row["id"] for row in rows)
     return [
-        _feature(row["id"], point, _device(row, *state(row["id"])))
+        _feature(row["id"], point, _device(row, *state[row["id"]]))
         for row, point in zip(rows, _points(rows, crs), strict=True)
     ]
 

@@ -243,3 +243,15 @@ def test_the_children_of_a_space_are_those_right_inside() -> None:
     district = known.index("s1")
     assert district is not None
     assert [known.spaces[i - 1].code for i in known.children(district)] == ["s2", "s3"]
+
+
+def test_the_state_of_a_few_is_that_of_each() -> None:
+    now = state()
+    now.put(alarm(1))
+    see(now, {1: 100.0, 3: 100.0}, 110.0)
+    assert now.devices_of(["d4", "d5", "new"]) == {
+        device: now.device(device) for device in ("d4", "d5", "new")
+    }
+    block = now.topology.index("s4")
+    assert block is not None
+    assert now.spaces_of(["s4", "gone"]) == {"s4": now.space(block)}
