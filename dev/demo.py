@@ -21,6 +21,7 @@ import psycopg
 from core.config import DatabaseConfig
 from core.db import migrate, pool
 from core.errors import DatabaseAway
+from core.model import District
 from dev import figures, probe
 from dev.figures import Conn, Marks
 from dev.ground import Ground, standing
@@ -91,22 +92,24 @@ def run(options: Options, env: Mapping[str, str], line: StatusLine) -> Ending:
             line.say(f"Loading the district: {len(district.devices):,} devices")
             load_district(conn, district)
             network.load(conn, district)
-            put_addresses(conn, demo_addresses())
-            line.say("Surveying its slopes")
-            terrain.load(conn, district, DEFAULT_SEED)
         if stop.is_set():
             raise StopRequested("stopped before everything had started")
         services = Services(ground, stop)
         stack.callback(services.kill)
         conn_figures = stack.enter_context(closing(figures.connect(ground.dsn)))
         try:
-            return _tell_story(options, ground, services, conn_figures, line)
+            return _tell_story(options, ground, services, conn_figures, district, line)
         except psycopg.OperationalError as error:
             raise DatabaseAway(f"the database went away: {error}") from error
 
 
 def _tell_story(
-    options: Options, ground: Ground, services: Services, conn: Conn, line: StatusLine
+    options: Options,
+    ground: Ground,
+    services: Services,
+    conn: Conn,
+    district: District,
+    line: StatusLine,
 ) -> Ending:
     marks = figures.begin(conn)
     line.say("Starting worker, API, notifier and upkeep")
@@ -114,6 +117,7 @@ def _tell_story(
     line.say("Starting the agents")
     services.start("sim", "sim", "run", "--report", str(ground.report))
     line.say(f"\nThe page: {ground.page}\n")
+    _furnish(ground, district, services.stop_asked)
     interrupted = _watch(options.seconds, ground, services, conn, marks, line)
     # Alarms and latencies are those of the story: at the stop every gateway goes off line, and a
     # dead one comes back with readings that are late because of it.
@@ -139,6 +143,15 @@ def _tell_story(
         timescaledb=figures.timescaledb(conn),
     )
     return Ending(outcome=outcome, interrupted=interrupted, late=late)
+
+
+def _furnish(ground: Ground, district: District, stop: threading.Event) -> None:
+    """Bring in what the story can begin without: surveys of the slopes, and addresses."""
+    database = DatabaseConfig(dsn=ground.dsn)
+    with closing(pool.connect(database, autocommit=True, application_name="demo")) as conn:
+        terrain.load(conn, district, DEFAULT_SEED, stop=stop.is_set)
+        if not stop.is_set():
+            put_addresses(conn, demo_addresses())
 
 
 def _start_services(ground: Ground, services: Services) -> None:

@@ -138,7 +138,7 @@ def test_ctrl_c_ends_everything_within_ten_seconds(
     begin = time.monotonic()
     program = runner("demo", "--folder", str(folder / "state"), "--json")
     port, token = page_of(program)
-    assert time.monotonic() - begin < 60, "a second start sets nothing up"
+    assert time.monotonic() - begin < 20
     assert probe.api_ok(port, token)
     other = runner("demo", "--folder", str(folder / "state"))
     assert other.wait(20) == 2
