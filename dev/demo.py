@@ -21,17 +21,14 @@ import psycopg
 from core.config import DatabaseConfig
 from core.db import migrate, pool
 from core.errors import DatabaseAway
-from core.model import District
 from dev import figures, probe
 from dev.figures import Conn, Marks
 from dev.ground import Ground, standing
 from dev.services import Services, StopRequested
 from dev.status import Sample, StatusLine
 from dev.verdict import Outcome
-from simulators import network, terrain
-from simulators.addresses import demo_addresses
-from simulators.district import DEFAULT_SEED, demo_district
-from twin.addresses.store import put as put_addresses
+from simulators import network
+from simulators.district import demo_district
 from twin.store import load_district
 
 _SAMPLE_S = 1.0
@@ -39,7 +36,7 @@ _DRAIN_S = 20.0
 _SERVICES = ("ingest", "serve", "notify", "maintain")
 _STOP_S = 10.0
 # Ctrl-C promises an end within 10 s: agents, then services, then servers (ground: 2.5 s).
-_HASTY_DRAIN_S = 4.0
+_HASTY_DRAIN_S = 3.5
 _HASTY_STOP_S = 2.5
 
 
@@ -98,18 +95,13 @@ def run(options: Options, env: Mapping[str, str], line: StatusLine) -> Ending:
         stack.callback(services.kill)
         conn_figures = stack.enter_context(closing(figures.connect(ground.dsn)))
         try:
-            return _tell_story(options, ground, services, conn_figures, district, line)
+            return _tell_story(options, ground, services, conn_figures, line)
         except psycopg.OperationalError as error:
             raise DatabaseAway(f"the database went away: {error}") from error
 
 
 def _tell_story(
-    options: Options,
-    ground: Ground,
-    services: Services,
-    conn: Conn,
-    district: District,
-    line: StatusLine,
+    options: Options, ground: Ground, services: Services, conn: Conn, line: StatusLine
 ) -> Ending:
     marks = figures.begin(conn)
     line.say("Starting worker, API, notifier and upkeep")
@@ -117,7 +109,7 @@ def _tell_story(
     line.say("Starting the agents")
     services.start("sim", "sim", "run", "--report", str(ground.report))
     line.say(f"\nThe page: {ground.page}\n")
-    _furnish(ground, district, services.stop_asked)
+    services.furnish()
     interrupted = _watch(options.seconds, ground, services, conn, marks, line)
     # Alarms and latencies are those of the story: at the stop every gateway goes off line, and a
     # dead one comes back with readings that are late because of it.
@@ -143,15 +135,6 @@ def _tell_story(
         timescaledb=figures.timescaledb(conn),
     )
     return Ending(outcome=outcome, interrupted=interrupted, late=late)
-
-
-def _furnish(ground: Ground, district: District, stop: threading.Event) -> None:
-    """Bring in what the story can begin without: surveys of the slopes, and addresses."""
-    database = DatabaseConfig(dsn=ground.dsn)
-    with closing(pool.connect(database, autocommit=True, application_name="demo")) as conn:
-        terrain.load(conn, district, DEFAULT_SEED, stop=stop.is_set)
-        if not stop.is_set():
-            put_addresses(conn, demo_addresses())
 
 
 def _start_services(ground: Ground, services: Services) -> None:

@@ -38,17 +38,36 @@ class Services:
 
     def start(self, name: str, *words: str) -> Child:
         """Start ``blocktwin`` with these words."""
+        child = self._start(name, "blocktwin", *words)
+        self.children[name] = child
+        return child
+
+    def furnish(self) -> None:
+        """Bring in surveys and addresses; broken off as soon as the person asks to stop.
+
+        Raises:
+            ServiceEnded: it failed, or another service ended meanwhile.
+        """
+        child = self._start("furnish", "dev.furnish")
+        try:
+            while child.running and not self.stop_asked.wait(_POLL_S):
+                self.check()
+            if child.exit_code:
+                raise _trouble(child, f"furnishing failed, exit code {child.exit_code}")
+        finally:
+            child.kill()
+
+    def _start(self, name: str, module: str, *words: str) -> Child:
         child = Child(
             Command(
                 name=name,
-                argv=[sys.executable, "-m", "blocktwin", *words],
+                argv=[sys.executable, "-m", module, *words],
                 log=self.ground.logs / f"{name}.log",
                 env=self.ground.env,
                 cwd=Path(__file__).resolve().parent.parent,
             )
         )
         child.start()
-        self.children[name] = child
         return child
 
     def wait_ready(self, name: str, port: int) -> None:
@@ -62,7 +81,7 @@ class Services:
         while not probe.get(port, "/readyz").ok:
             self.check()
             if time.monotonic() > deadline:
-                raise self._trouble(name, f"{name} is not ready after {_READY_S:.0f} s")
+                raise _trouble(self.children[name], f"{name} is not ready after {_READY_S:.0f} s")
             if self.stop_asked.wait(_POLL_S):
                 raise StopRequested("stopped before everything had started")
 
@@ -74,7 +93,7 @@ class Services:
         """
         for name, child in self.children.items():
             if not child.running:
-                raise self._trouble(name, f"{name} ended by itself, exit code {child.exit_code}")
+                raise _trouble(child, f"{name} ended by itself, exit code {child.exit_code}")
 
     def stop(self, names: Sequence[str], timeout_s: float) -> list[str]:
         """Ask services to finish, all at once, and end those that do not in ``timeout_s``.
@@ -101,8 +120,8 @@ class Services:
             child.kill()
         self.children.clear()
 
-    def _trouble(self, name: str, sentence: str) -> ServiceEnded:
-        child = self.children[name]
-        return ServiceEnded(
-            f"{sentence}:\n{child.tail(15)}", remedy=f"all of it stands in {child.command.log}"
-        )
+
+def _trouble(child: Child, sentence: str) -> ServiceEnded:
+    return ServiceEnded(
+        f"{sentence}:\n{child.tail(15)}", remedy=f"all of it stands in {child.command.log}"
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from random import Random
@@ -140,12 +140,8 @@ def surveys(district: District, seed: int, *, known: Collection[str] = ()) -> It
             )
 
 
-def load(
-    conn: Conn, district: District, seed: int, *, stop: Callable[[], bool] = lambda: False
-) -> int:
+def load(conn: Conn, district: District, seed: int) -> int:
     """Keep the surveys of every site that are not kept yet; return how many were.
-
-    ``stop`` is asked before each survey; the rest is left for the next time.
 
     Raises:
         MissingPrerequisite: the ``mesh`` extra is not installed.
@@ -153,8 +149,6 @@ def load(
     known = {row["file_name"] for row in listed(conn)}
     kept = 0
     for one in surveys(district, seed, known=known):
-        if stop():
-            break
         deed = Deed(
             name=one.name,
             space=one.space,

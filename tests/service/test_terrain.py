@@ -14,7 +14,6 @@ def test_every_slope_gauge_of_the_demo_stands_on_a_hill_with_a_slide(
 ) -> None:
     district = demo_district()
     load_district(conn, district)
-    assert terrain.load(conn, district, DEFAULT_SEED, stop=lambda: True) == 0
     assert terrain.load(conn, district, DEFAULT_SEED) == 40
     assert terrain.load(conn, district, DEFAULT_SEED) == 0
     kept = surfaces.listed(conn)
