@@ -1,26 +1,38 @@
-"""The rule: its shape, its reading from TOML with helpful errors, and what it selects.
+"""The rule: its shape, and what it selects.
 
-A rule is reviewed text. ``parse`` turns a file into ``Rule`` objects and names file, rule and key
-of a mistake; ``body`` is the same rule as plain data, the form kept in the database and served.
+A rule is reviewed text: ``alerts.rule_texts`` reads it, ``alerts.rule_faults`` says what is wrong
+with it. ``body`` is the same rule as plain data, the form kept in the database and served.
 """
 
 from __future__ import annotations
 
-import difflib
 import hashlib
-import itertools
 import json
-import math
-import tomllib
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from core.errors import UsageError
 from core.model import NEVER_ALARMS, Field, Quality, Severity
-from core.units import DEVICE_KINDS, QUANTITIES
+from core.registry import SeriesInfo
 
-RuleType = Literal["high", "low", "rise", "missing", "gateway_offline"]
+RuleType = Literal[
+    "high",
+    "low",
+    "rise",
+    "fall",
+    "missing",
+    "stuck",
+    "anomaly",
+    "forecast",
+    "all",
+    "any",
+    "gateway_offline",
+]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Inside = Literal[
+    "device", "gateway", "building", "block", "grid", "community", "street", "district"
+]
 SeverityName = Literal["blue", "yellow", "orange", "red"]
 
 MAX_DELAY_S = 7 * 86_400
@@ -31,9 +43,7 @@ REJECTED_ELSEWHERE = ("out_of_range", "jump", "calibrating", "device_fault")
 REJECTED_IN_SLOPE = ("out_of_range", "calibrating", "device_fault")
 """What a rule rejects that does not say; a fire leaps out of range, and a slope falls at once."""
 
-_LIKE_FIRE = frozenset({"out_of_range", "jump", "stuck", "late", "clock_skew"})
 _ID = r"^[a-z0-9][a-z0-9._-]{0,63}$"
-_LIMIT_TYPES = ("high", "low", "rise")
 
 
 class RuleInvalid(UsageError):
@@ -53,10 +63,16 @@ class Select(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes:
         kind: device kinds; empty means every kind of the rule's field (``system``: every kind).
         quantity: quantity id; empty only for silence, where it means any reading of the device.
+        space: codes; the device must be placed in one of these spaces or inside it.
+        tags: the device's attribute ``tags`` must have all of these.
+        device: device ids; none means all.
     """
 
     kind: tuple[str, ...] = ()
     quantity: str = ""
+    space: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    device: tuple[str, ...] = ()
 
 
 class Level(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,14 +95,95 @@ class Level(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return Severity[self.severity.upper()]
 
 
+class OfLast(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A level is raised when ``n`` of the last ``m`` judged values are at or beyond it."""
+
+    n: Annotated[int, msgspec.Meta(ge=1, le=32)]
+    m: Annotated[int, msgspec.Meta(ge=1, le=32)]
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One comparison of an ``all`` or ``any`` rule: true from ``raise`` until beyond ``clear``."""
+
+    quantity: str
+    type: Literal["high", "low"]
+    raise_at: float = msgspec.field(name="raise")
+    clear_at: float = msgspec.field(name="clear")
+
+
+class Confirm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A second, independent signal: it may only make an alarm worse, never delay it.
+
+    Attributes:
+        by: ids of rules whose active condition on another subject, or another rule's on the same
+            one, confirms.
+        needed: how many other signals.
+        within_s: seconds between the onsets, either first.
+        inside: smallest kind of space that both subjects must share; None: see ``radius_m``.
+        radius_m: metres that the subjects may be apart; None: any.
+        severity: what a confirmed alarm has at least.
+    """
+
+    by: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=32)]
+    needed: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
+    within_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)]
+    inside: Inside | None = None
+    radius_m: Annotated[float, msgspec.Meta(gt=0, le=10_000)] | None = None
+    severity: SeverityName
+
+
+class Hours(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When a rule may raise, in China Standard Time (UTC+8) of the event; over midnight is allowed.
+
+    Attributes:
+        days: on which the stretch begins; none means every day.
+        begin: ``HH:MM``, inclusive; ``end`` exclusive, ``24:00`` allowed.
+    """
+
+    days: tuple[Weekday, ...] = ()
+    begin: Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "00:00"
+    end: Annotated[str, msgspec.Meta(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$")] = "24:00"
+
+
+class Inhibit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """While a condition of one of the rules ``by`` is active on the same thing, none is raised."""
+
+    by: Annotated[tuple[str, ...], msgspec.Meta(min_length=1, max_length=32)]
+    same: Inside = "device"
+
+
+class StuckOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What ``options`` of a ``stuck`` rule may say; the judged value is seconds unchanged.
+
+    Attributes:
+        tolerance: a change of at most this, in the quantity's unit, is none.
+        learn: count in units of the longest run that was usual for the series, not in seconds.
+    """
+
+    tolerance: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    learn: bool = False
+
+
 class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A rule as its author wrote it; see ``docs/alarms.md`` for every key.
+    """A rule as its author wrote it; see ``docs/rules.md`` for every key.
 
     Attributes:
         window_s: seconds the slope is taken over (``rise``).
         dwell_s: seconds of event time a value must stay beyond a level before it is raised.
         clear_dwell_s: the same, before it ends.
+        of_last: n of the last m judged values instead of the first one (before any dwell).
         latch: the alarm stays open until somebody closes it, even after the condition has ended.
+        life_safety: told at once, before anything is stored, grouped or damped.
+        advisory: shown and counted, never told to anybody who would be woken.
+        detector: which detector scores (``anomaly``); levels are -log10 of a probability.
+        forecast: which forecast is made (``forecast``); levels are in its own unit.
+        options: settings of the detector or forecast, or of ``stuck``.
+        parts: what an ``all`` or ``any`` rule compares.
+        confirm: what makes an alarm of this rule worse; hours: when it may raise, none: always.
+        inhibit: what keeps it from raising.
+        ack_within_s: seconds after which nobody's acknowledgement escalates; re_alarm_s: seconds
+            after an acknowledgement from which on a condition that goes on asks for another one.
+        learn_interval: silence is counted in the learned interval, not in the registered one.
         intervals: expected intervals of silence before data count as missing.
         reject_quality: readings with one of these bits do not speak for or against a condition;
             if not given, as ``REJECTED_…`` says for the field. Of the others, the doubtful ones
@@ -101,9 +198,22 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     type: RuleType
     levels: Annotated[tuple[Level, ...], msgspec.Meta(min_length=1, max_length=4)]
     window_s: Annotated[float, msgspec.Meta(gt=0, le=MAX_DELAY_S)] | None = None
+    of_last: OfLast | None = None
     dwell_s: Annotated[float, msgspec.Meta(ge=0, le=MAX_DELAY_S)] = 0.0
     clear_dwell_s: Annotated[float, msgspec.Meta(ge=0, le=MAX_DELAY_S)] = 0.0
     latch: bool = False
+    life_safety: bool = False
+    advisory: bool = False
+    detector: str = ""
+    forecast: str = ""
+    options: dict[str, float | str | bool] = {}
+    parts: tuple[Part, ...] = ()
+    confirm: Confirm | None = None
+    hours: tuple[Hours, ...] = ()
+    inhibit: tuple[Inhibit, ...] = ()
+    ack_within_s: Annotated[float, msgspec.Meta(ge=10, le=MAX_DELAY_S)] | None = None
+    re_alarm_s: Annotated[float, msgspec.Meta(ge=60, le=MAX_DELAY_S)] | None = None
+    learn_interval: bool = False
     intervals: Annotated[float, msgspec.Meta(ge=1, le=1000)] = 3.0
     reject_quality: tuple[str, ...] | None = None
     advice: Text
@@ -130,9 +240,34 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             return False
         if self.select.quantity and self.select.quantity != quantity:
             return False
+        if self.parts and quantity not in {part.quantity for part in self.parts}:
+            return False
         if self.select.kind:
             return kind in self.select.kind
         return self.field in (field, Field.SYSTEM)
+
+    def narrows(self, info: SeriesInfo) -> bool:
+        """Tell whether the rest of ``select`` (space, tags, device) lets a series through."""
+        select = self.select
+        if select.device and info.device_id not in select.device:
+            return False
+        if select.space and not set(select.space).intersection(info.spaces):
+            return False
+        return set(select.tags) <= set(info.tags)
+
+
+class Override(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What holds for one device instead of what its rule says; see ``alerts.overrides``.
+
+    Attributes:
+        levels: another ladder with the same severities or fewer; empty: the rule's own.
+        enabled: false: the rule does not judge the device at all.
+    """
+
+    rule_id: str
+    device_id: str
+    levels: tuple[Level, ...] = ()
+    enabled: bool = True
 
 
 class LoadedRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,47 +275,6 @@ class LoadedRule(msgspec.Struct, frozen=True, kw_only=True):
 
     rule: Rule
     version: int
-
-
-def parse(text: str, source: str) -> list[Rule]:
-    """Read the rules of one TOML file.
-
-    Args:
-        text: the file's content.
-        source: its name, for the errors.
-
-    Raises:
-        RuleInvalid: naming file, rule and key of the first mistake.
-    """
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise RuleInvalid(f"{source}: no valid TOML: {error}") from error
-    unknown = sorted(document.keys() - {"rule"})
-    if unknown:
-        raise RuleInvalid(
-            f"{source}: unknown key {unknown[0]!r}", remedy="rules stand in [[rule]] tables"
-        )
-    entries = document.get("rule", [])
-    if not isinstance(entries, list) or not entries:
-        raise RuleInvalid(f"{source}: no rules", remedy="each rule stands in its own [[rule]]")
-    return unique((_rule(entry, number, source) for number, entry in enumerate(entries, 1)), source)
-
-
-def unique(rules: Any, source: str) -> list[Rule]:
-    """Return the rules as a list.
-
-    Raises:
-        RuleInvalid: if an id stands twice.
-    """
-    found: dict[str, Rule] = {}
-    for rule in rules:
-        if rule.id in found:
-            raise RuleInvalid(
-                f"{source}: rule {rule.id!r} stands twice", remedy="give one another id"
-            )
-        found[rule.id] = rule
-    return list(found.values())
 
 
 def body(rule: Rule) -> dict[str, Any]:
@@ -202,120 +296,3 @@ def digest(rule: Rule) -> str:
     """Return the SHA-256 of the rule's content: equal rules have equal digests."""
     text = json.dumps(body(rule), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _rule(entry: object, number: int, source: str) -> Rule:
-    named = entry.get("id") if isinstance(entry, dict) else None
-    place = f"{source}: rule {named!r}" if named else f"{source}: rule number {number}"
-    try:
-        # Numbers may be written as integers, so TOML's 57 and 57.0 are the same rule.
-        rule = msgspec.convert(entry, Rule)
-    except msgspec.ValidationError as error:
-        raise RuleInvalid(f"{place}: {_plain(error)}", remedy=_hint(error)) from error
-    fault = _fault(rule)
-    if fault:
-        raise RuleInvalid(f"{place}: {fault}")
-    return rule
-
-
-def _plain(error: msgspec.ValidationError) -> str:
-    """Return the sentence of a validation error with the key as the file spells it."""
-    said, _, path = str(error).partition(" - at `$")
-    sentence = f"{said[:1].lower()}{said[1:]}"
-    key = path.rstrip("`").lstrip(".")
-    return f"{key}: {sentence}" if key else sentence
-
-
-def _hint(error: msgspec.ValidationError) -> str:
-    """Return the nearest known key for an unknown one."""
-    said = str(error)
-    if "unknown field" not in said:
-        return "docs/alarms.md describes every key"
-    word = said.split("`")[1]
-    known = {
-        info.encode_name
-        for kind in (Rule, Select, Level, Text)
-        for info in msgspec.structs.fields(kind)
-    }
-    close = difflib.get_close_matches(word, sorted(known), n=1)
-    return f"did you mean {close[0]!r}?" if close else "docs/alarms.md describes every key"
-
-
-def _fault(rule: Rule) -> str:
-    """Return what is wrong with a rule whose keys and types are right, "" if nothing is."""
-    return _selection_fault(rule) or _option_fault(rule) or _ladder_fault(rule)
-
-
-def _selection_fault(rule: Rule) -> str:
-    select = rule.select
-    if rule.type == "gateway_offline":
-        if select.kind or select.quantity:
-            return "select: a gateway_offline rule selects every gateway, so it takes no select"
-        return "" if rule.field is Field.SYSTEM else "field: a gateway_offline rule is of 'system'"
-    for kind in select.kind:
-        if kind not in DEVICE_KINDS:
-            return f"select.kind: unknown device kind {kind!r}{_near(kind, DEVICE_KINDS)}"
-    if not select.quantity:
-        return "" if rule.type == "missing" else "select.quantity: required for this type of rule"
-    if select.quantity not in QUANTITIES:
-        return (
-            f"select.quantity: unknown quantity {select.quantity!r}"
-            f"{_near(select.quantity, QUANTITIES)}"
-        )
-    for kind in select.kind:
-        if select.quantity not in DEVICE_KINDS[kind].quantities:
-            return f"select: a {kind!r} device does not measure {select.quantity!r}"
-    return ""
-
-
-def _option_fault(rule: Rule) -> str:
-    if (rule.window_s is not None) != (rule.type == "rise"):
-        return "window_s: required for a rise rule, and only there"
-    if rule.type not in _LIMIT_TYPES and (rule.dwell_s or rule.clear_dwell_s):
-        return "dwell_s: only high, low and rise rules wait"
-    return _quality_fault(rule)
-
-
-def _quality_fault(rule: Rule) -> str:
-    known = [name.lower() for name in Quality.__members__ if name != "GOOD"]
-    for word in rule.reject_quality or ():
-        if word not in known:
-            return f"reject_quality: unknown quality {word!r}{_near(word, known)}"
-        if rule.field is Field.FIRE and word in _LIKE_FIRE:
-            return (
-                f"reject_quality: a fire rule must judge {word!r} readings, "
-                "because a fire may look like one"
-            )
-    return ""
-
-
-def _ladder_fault(rule: Rule) -> str:
-    levels = rule.levels
-    ranks = [level.rank for level in levels]
-    if any(after <= before for before, after in itertools.pairwise(ranks)):
-        return "levels: severities must ascend, mildest first"
-    if rule.type not in _LIMIT_TYPES:
-        if len(levels) > 1 or levels[0].raise_at is not None or levels[0].clear_at is not None:
-            return "levels: this type of rule has one level with a severity and no numbers"
-        return ""
-    sign = -1.0 if rule.type == "low" else 1.0
-    previous = (-math.inf, -math.inf)
-    for number, level in enumerate(levels):
-        if level.raise_at is None or level.clear_at is None:
-            return f"levels[{number}]: raise and clear are required"
-        step = (sign * level.raise_at, sign * level.clear_at)
-        if not all(map(math.isfinite, step)):
-            return f"levels[{number}]: raise and clear must be finite numbers"
-        if step[1] > step[0]:
-            side = "above" if rule.type == "low" else "below"
-            return f"levels[{number}].clear: must be at or {side} raise"
-        if step[0] <= previous[0] or step[1] < previous[1]:
-            way = "fall" if rule.type == "low" else "rise"
-            return f"levels[{number}]: raise must {way} from level to level, and clear with it"
-        previous = step
-    return ""
-
-
-def _near(word: str, known: Any) -> str:
-    close = difflib.get_close_matches(word, sorted(known), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""

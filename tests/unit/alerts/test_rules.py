@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from alerts.rules import RuleInvalid, body, digest, from_body, parse
+from alerts.rule_texts import parse
+from alerts.rules import RuleInvalid, body, digest, from_body
 from core.model import Field, Quality, Severity
 from tests.support.alerting import HIGH, LADDER, LOW, MISSING, OFFLINE, RISE, loaded
 
@@ -109,7 +110,7 @@ def test_selection(text: str, kind: str, field: Field, quantity: str, expected: 
         ("clear = 50.0", "clear = 58.0", "levels[0].clear: must be at or below raise"),
         ("raise = 57.0", "raise = inf", "must be finite"),
         ('severity = "orange"', 'severity = "pink"', "levels[0].severity: invalid enum value"),
-        ("}]", "}]\nwindow_s = 5", "window_s: required for a rise rule, and only there"),
+        ("}]", "}]\nwindow_s = 5", "window_s: only for rules of type fall or rise"),
         ("}]", "}]\ndwell_s = -1", "dwell_s: expected `float` >= 0.0"),
         ("}]", '}]\nreject_quality = ["stuk"]', "unknown quality 'stuk' (did you mean 'stuck'?)"),
         ("}]", '}]\nreject_quality = ["good"]', "unknown quality 'good'"),
@@ -134,8 +135,8 @@ def test_a_mistake_is_named_with_file_rule_and_key(old: str, new: str, says: str
         (LADDER.replace("0.27, clear = 0.25", "0.14, clear = 0.13"), "levels[1]: raise must rise"),
         (LOW.replace("187.0, clear = 189.0", "199.0, clear = 201.0"), "levels[1]: raise must fall"),
         (LOW.replace("clear = 200.0", "clear = 190.0"), "must be at or above raise"),
-        (RISE.replace("window_s = 30", ""), "window_s: required for a rise rule"),
-        (MISSING + "dwell_s = 5", "only high, low and rise rules wait"),
+        (RISE.replace("window_s = 30", ""), "window_s: required for rules of type fall or rise"),
+        (MISSING + "dwell_s = 5", "dwell_s: only for rules of type all, anomaly, any,"),
         (MISSING.replace('"blue"', '"blue", raise = 5'), "one level with a severity"),
         (OFFLINE.replace("system", "fire"), "field: a gateway_offline rule is of 'system'"),
         (OFFLINE + 'select = { kind = ["heat"] }', "so it takes no select"),
@@ -172,4 +173,4 @@ def test_an_unknown_key_comes_with_the_nearest_known_one() -> None:
     assert caught.value.remedy == "did you mean 'dwell_s'?"
     with pytest.raises(RuleInvalid) as caught:
         parse(PLAIN + HIGH + "zzzz = 5", "x.toml")
-    assert "docs/alarms.md" in caught.value.remedy
+    assert "docs/rules.md" in caught.value.remedy

@@ -1,0 +1,1 @@
+"""Back-test: stored readings through the real engine, to see what a rule would have done."""
