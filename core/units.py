@@ -89,6 +89,22 @@ QUANTITIES: dict[str, Quantity] = {
     ),
     "panel_fire": _q("1", (0, 1), "主机火警", "panel fire"),
     "panel_fault": _q("1", (0, 1), "主机故障", "panel fault"),
+    # the other state bits of GB/T 26875.3-2011, 8.2.1.1 (system state), and of its transmission
+    # device; bit 0 is "normal run", so its 0 is a panel under test
+    "panel_running": _q("1", (0, 1), "主机正常运行", "panel in normal run"),
+    "panel_shielded": _q("1", (0, 1), "主机屏蔽", "panel shielded"),
+    "panel_supervised": _q("1", (0, 1), "主机监管", "panel supervisory signal"),
+    "panel_started": _q("1", (0, 1), "主机启动", "panel started equipment"),
+    "panel_feedback": _q("1", (0, 1), "主机反馈", "panel feedback"),
+    "panel_delayed": _q("1", (0, 1), "主机延时", "panel delay running"),
+    "panel_mains_fault": _q("1", (0, 1), "主机主电故障", "panel mains fault"),
+    "panel_battery_fault": _q("1", (0, 1), "主机备电故障", "panel battery fault"),
+    "panel_bus_fault": _q("1", (0, 1), "主机总线故障", "panel bus fault"),
+    "panel_manual": _q("1", (0, 1), "主机手动", "panel in manual mode"),
+    "panel_changed": _q("1", (0, 1), "主机配置改变", "panel configuration changed"),
+    "panel_reset": _q("1", (0, 1), "主机复位", "panel reset"),
+    "panel_link_lost": _q("1", (0, 1), "传输装置通信中断", "transmission device cut off"),
+    "panel_line_fault": _q("1", (0, 1), "监测线路故障", "monitored line fault"),
     # water
     "flow": _q(
         "m3/s", (-5, 200), "流量", "flow", jump=(2, 0.5), stuck_s=DAY_S, rest=0,
@@ -148,7 +164,12 @@ QUANTITIES: dict[str, Quantity] = {
     ),
     "voltage": _q("V", (0, 500), "电压", "voltage", stuck_s=DAY_S / 4, rest=0),
     "current": _q("A", (0, 1000), "电流", "current", stuck_s=DAY_S, rest=0),
+    "canary": _q("1", (0, 1), "巡检信号", "canary"),  # 1, then 0: a gateway's dead-man's signal
 }  # fmt: skip
+
+
+ON_ANY_DEVICE = frozenset({"canary"})
+"""Quantities that no kind measures: a device of any kind may carry them besides its own."""
 
 
 def _k(field: Field, quantities: str, zh: str, en: str) -> DeviceKind:
@@ -158,7 +179,14 @@ def _k(field: Field, quantities: str, zh: str, en: str) -> DeviceKind:
 DEVICE_KINDS: dict[str, DeviceKind] = {
     "smoke": _k(Field.FIRE, "smoke_obscuration smoke_alarm", "感烟探测器", "smoke detector"),
     "heat": _k(Field.FIRE, "temperature", "感温探测器", "heat detector"),
-    "fire_panel": _k(Field.FIRE, "panel_fire panel_fault", "火灾报警主机", "fire alarm panel"),
+    "fire_panel": _k(
+        Field.FIRE,
+        "panel_fire panel_fault panel_running panel_shielded panel_supervised panel_started "
+        "panel_feedback panel_delayed panel_mains_fault panel_battery_fault panel_bus_fault "
+        "panel_manual panel_changed panel_reset panel_link_lost panel_line_fault",
+        "火灾报警主机",
+        "fire alarm panel",
+    ),
     "outfall_flow": _k(Field.WATER, "flow", "排口流量计", "outfall flow meter"),
     "pipe_flow": _k(Field.WATER, "flow", "管网流量计", "pipe flow meter"),
     "waterlogging": _k(Field.WATER, "depth", "积水监测点", "waterlogging gauge"),
@@ -230,21 +258,41 @@ def conversion(unit: str, quantity: str) -> tuple[float, float] | None:
     return (1.0, 0.0) if unit == own else _LINEAR.get((unit, own))
 
 
-def judged_unit(quantity: str, rule_type: str) -> str:
+_FORECAST_UNITS = {
+    "threshold": "min",
+    "inverse_velocity": "min",
+    "tangent_angle": "deg",
+    "tilt_rate": "deg/h",
+}
+
+
+def judged_unit(quantity: str, rule_type: str, forecast: str = "") -> str:
     """Return the unit of an alarm's value and limit.
 
-    A rule on missing data compares seconds of silence, one on a rise compares change per minute,
-    and every other the quantity itself.
+    A rule on missing or stuck data compares seconds, one on a rise or fall change per minute, one
+    on an anomaly a score, one on a forecast a time or what that forecast measures, and every other
+    the quantity itself.
+
+    Args:
+        quantity: quantity id; "" where the rule has none.
+        rule_type: the rule's ``type``.
+        forecast: the rule's ``forecast``.
 
     Example:
         >>> judged_unit("temperature", "high"), judged_unit("temperature", "rise")
         ('Cel', 'Cel/min')
         >>> judged_unit("", "missing"), judged_unit("depth", "missing"), judged_unit("gone", "high")
         ('s', 's', '')
+        >>> judged_unit("depth", "forecast", "threshold"), judged_unit("depth", "anomaly")
+        ('min', '1')
     """
-    if rule_type in {"missing", "gateway_offline"}:
+    if rule_type in {"missing", "gateway_offline", "stuck"}:
         return "s"
+    if rule_type in {"anomaly", "all", "any"}:
+        return "1"
+    if rule_type == "forecast":
+        return _FORECAST_UNITS.get(forecast, "")
     if quantity not in QUANTITIES:
         return ""
     unit = QUANTITIES[quantity].unit
-    return f"{unit}/min" if rule_type == "rise" else unit
+    return f"{unit}/min" if rule_type in {"rise", "fall"} else unit

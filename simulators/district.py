@@ -106,5 +106,6 @@ def _device(device_id: str, post: Post, gateway_id: str) -> Device:
         address=f"深圳市罗湖区{street}{post.space.space.name}",
         gateway_id=gateway_id,
         interval_s=INTERVAL_S,
+        quantities=("panel_fire", "panel_fault") if post.kind == "fire_panel" else (),
         attributes={"site": post.site, "space": post.space.space.code, **post.facts},
     )

@@ -23,14 +23,17 @@ IX = npt.NDArray[np.intp]
 LOCAL_S = 8 * 3600
 """The district keeps UTC+8."""
 
+_PANEL = DEVICE_KINDS["fire_panel"].quantities
+_RUNS = "panel_running"
+
 RESOLUTION = {
-    "smoke_obscuration": 0.01, "smoke_alarm": 1, "temperature": 0.1, "panel_fire": 1,
-    "panel_fault": 1, "flow": 0.001, "depth": 0.001, "level": 0.001, "rain_intensity": 0.2,
+    "smoke_obscuration": 0.01, "smoke_alarm": 1, "temperature": 0.1,
+    "flow": 0.001, "depth": 0.001, "level": 0.001, "rain_intensity": 0.2,
     "water_temperature": 0.1, "ph": 0.01, "dissolved_oxygen": 0.01, "conductivity": 1,
     "turbidity": 0.1, "ammonia_nitrogen": 0.001, "tilt": 0.001, "displacement": 0.01,
     "crack_width": 0.01, "pore_pressure": 0.1, "occupancy": 0.1, "vehicle_flow": 10, "speed": 0.1,
     "voltage": 0.1, "current": 0.1,
-}  # fmt: skip
+} | dict.fromkeys(_PANEL, 1)  # fmt: skip
 """The smallest step of the instrument, in the quantity's own unit."""
 
 JAM_PER_KM = 140.0
@@ -61,8 +64,8 @@ SHAPES: dict[tuple[str, str], Shape] = {
     ("smoke", "smoke_obscuration"): Shape(base=0.15, spread=0.08, noise=0.03),
     ("smoke", "smoke_alarm"): Shape(base=0.0),
     ("heat", "temperature"): Shape(base=27.0, spread=2.0, daily=2.5, noise=0.12, memory_s=600),
-    ("fire_panel", "panel_fire"): Shape(base=0.0),
-    ("fire_panel", "panel_fault"): Shape(base=0.0),
+    **{("fire_panel", quantity): Shape(base=0.0) for quantity in _PANEL if quantity != _RUNS},
+    ("fire_panel", _RUNS): Shape(base=1.0),
     ("outfall_flow", "flow"): Shape(base=0.030, spread=0.015, daily=0.010, peak_h=20, noise=0.003),
     ("pipe_flow", "flow"): Shape(base=0.020, spread=0.010, daily=0.006, peak_h=20, noise=0.002),
     ("waterlogging", "depth"): Shape(base=0.0, noise=0.001, memory_s=60),
@@ -120,18 +123,21 @@ def traffic_state(density: F8, free_kmh: F8 | float) -> tuple[F8, F8, F8]:
     return k * _ON_LOOP_M / 10.0, flow, flow / k
 
 
+def measured(device: Device) -> tuple[str, ...]:
+    """Return what a device measures: what it says itself, or else what its kind does."""
+    return device.quantities or DEVICE_KINDS[device.kind].quantities
+
+
 class Background:
     """The quiet values of all series of some devices.
 
     Attributes:
-        series: (device id, quantity), in the order of the devices and of their kinds' quantities.
+        series: (device id, quantity), in the order of the devices and of what they measure.
     """
 
     def __init__(self, devices: Sequence[Device], seed: int) -> None:
         self.series = [
-            (device.device_id, quantity)
-            for device in devices
-            for quantity in DEVICE_KINDS[device.kind].quantities
+            (device.device_id, quantity) for device in devices for quantity in measured(device)
         ]
         causes = [_causes(device, seed) for device in devices]
         quantities = [quantity for _, quantity in self.series]
@@ -185,7 +191,7 @@ class _Cause:
 
 def _causes(device: Device, seed: int) -> list[_Cause]:
     """Return a cause for each quantity of a device: its own, or the one behind all of them."""
-    quantities = DEVICE_KINDS[device.kind].quantities
+    quantities = measured(device)
     fact = float(device.attributes.get("free_kmh", device.attributes.get("feeder_ohm", 0.0)))
     if (device.kind, "") in SHAPES:
         rng = Random(f"{seed}:signal:{device.device_id}")

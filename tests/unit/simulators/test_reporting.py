@@ -8,6 +8,7 @@ import pytest
 from core.model import District, Quality, Reading
 from core.units import DEVICE_KINDS
 from simulators.reporting import ALARM_BITS, DEAD_BAND, LOOK_S, Due, Reporter
+from simulators.signals import measured
 from simulators.story import ROUND_S, events_of
 from simulators.world import World
 
@@ -42,10 +43,8 @@ def test_every_device_reports_all_its_quantities_once_an_interval(district: Dist
     times: dict[tuple[str, str], list[float]] = {}
     for reading in found:
         times.setdefault((reading.device, reading.quantity), []).append(reading.observed_s)
-    kinds = {d.device_id: d.kind for d in district.devices if d.gateway_id == "gw-03"}
-    assert set(times) == {
-        (d, q) for d, kind in kinds.items() for q in DEVICE_KINDS[kind].quantities
-    }
+    mine = [device for device in district.devices if device.gateway_id == "gw-03"]
+    assert set(times) == {(d.device_id, q) for d in mine for q in measured(d)}
     for moments in times.values():
         assert len(moments) in (5, 6)
         assert all(b - a == pytest.approx(10.0, abs=TICK_S) for a, b in pairwise(moments))

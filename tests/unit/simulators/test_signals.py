@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.model import Device, District
-from core.units import DEVICE_KINDS, QUANTITIES
+from core.units import DEVICE_KINDS, ON_ANY_DEVICE, QUANTITIES
 from simulators.signals import RESOLUTION, SHAPES, Background
 
 NOON_S = 1_782_835_200.0 + 12 * 3600
@@ -22,7 +22,7 @@ def test_every_kind_of_device_has_its_signals() -> None:
     wanted = {(kind, q) for kind, facts in DEVICE_KINDS.items() for q in facts.quantities}
     whole = {kind for kind, quantity in SHAPES if not quantity}
     assert {(k, q) for k, q in wanted if k not in whole} | {(k, "") for k in whole} == set(SHAPES)
-    assert set(RESOLUTION) == set(QUANTITIES)
+    assert set(RESOLUTION) == set(QUANTITIES) - ON_ANY_DEVICE
 
 
 def test_a_value_depends_on_seed_series_and_time_alone(district: District) -> None:
