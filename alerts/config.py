@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
-import msgspec
 from msgspec import Meta
 
-from core.config import Section, read_secret
+from alerts.channel_config import (
+    ChatConfig,
+    MailConfig,
+    RouteConfig,
+    TopicConfig,
+    WebhookConfig,
+)
+from core.config import Section
 
 JOURNAL = "journal"
 """Name of the channel that ``journal_file`` opens."""
+
+CANARY = "canary"
+"""Name of the channel on which the notifier hears the canaries of the gateways."""
+
+RESERVED = frozenset({JOURNAL, CANARY})
 
 
 class AlertsConfig(Section, frozen=True, kw_only=True):
@@ -23,39 +33,10 @@ class AlertsConfig(Section, frozen=True, kw_only=True):
         str,
         Meta(
             description="folder of rule files (*.toml) that replace the packaged ones as a whole; "
-            "empty means the packaged ones; a folder with a mistake in it stops the worker at start"
+            "empty means the packaged ones; a start loads what has changed since the last start, "
+            "and a mistake in it stops the worker there"
         ),
     ] = ""
-
-
-class WebhookConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One receiver of alarm events.
-
-    Attributes:
-        name: identity of the channel: its place in the events and its proofs are kept under it.
-        url: where the events are posted to.
-        secret: key of the signature (HMAC-SHA256); without one the requests are not signed.
-        secret_file: file whose first line is that key.
-        fields: departments' fields it is told of; empty means all.
-        min_severity: mildest severity it is told of.
-    """
-
-    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
-    url: Annotated[str, Meta(pattern=r"^https?://[^/]+"), Meta(extra={"secret": True})]
-    secret: Annotated[str, Meta(extra={"secret": True})] = ""
-    secret_file: str = ""
-    fields: tuple[Literal["fire", "water", "slope", "traffic", "system"], ...] = ()
-    min_severity: Literal["blue", "yellow", "orange", "red"] = "blue"
-
-    def key(self) -> str:
-        """Return the signature's key, read from ``secret_file`` unless ``secret`` is set.
-
-        Raises:
-            ConfigInvalid: if the file cannot be read.
-        """
-        if self.secret or not self.secret_file:
-            return self.secret
-        return read_secret(Path(self.secret_file), f"notify.webhooks {self.name}: secret_file")
 
 
 class NotifyConfig(Section, frozen=True, kw_only=True):
@@ -67,16 +48,110 @@ class NotifyConfig(Section, frozen=True, kw_only=True):
         str,
         Meta(
             description="file that gets every alarm event as one line of JSON; empty writes none, "
-            "and then only the webhooks are told"
+            "and then only the other channels are told"
         ),
     ] = ""
     webhooks: Annotated[
         tuple[WebhookConfig, ...],
         Meta(
             description="receivers, as [[notify.webhooks]] tables of name, url, secret or "
-            "secret_file, fields and min_severity; a new name starts at the newest event"
+            "secret_file, fields, min_severity and records; a new name starts at the newest event"
         ),
     ] = ()
+    mail: Annotated[
+        tuple[MailConfig, ...],
+        Meta(
+            description="mail servers, as [[notify.mail]] tables of name, host, port, tls, "
+            "username, password or password_file, sender, to, fields and min_severity"
+        ),
+    ] = ()
+    topics: Annotated[
+        tuple[TopicConfig, ...],
+        Meta(
+            description="MQTT topics at the broker of [mqtt], as [[notify.topics]] tables of name, "
+            "topic, fields and min_severity; they get every event, also what wakes nobody"
+        ),
+    ] = ()
+    chats: Annotated[
+        tuple[ChatConfig, ...],
+        Meta(
+            description="WeCom, DingTalk, Feishu and others through apprise (extra `notify`), as "
+            "[[notify.chats]] tables of name, url or url_file, fields and min_severity"
+        ),
+    ] = ()
+    routes: Annotated[
+        tuple[RouteConfig, ...],
+        Meta(
+            description="who is told what, as [[notify.routes]] tables of name, fields, spaces, "
+            "min_severity, kinds, hours, channels and rosters; none: every channel is told of "
+            "everything; what is orange, red or of life safety and fits no route goes to all"
+        ),
+    ] = ()
+    hear_early: Annotated[
+        bool,
+        Meta(
+            description="hear life-safety alarms from the broker of [mqtt] before they are stored; "
+            "without it they are told after the commit, and not while the database is away"
+        ),
+    ] = False
+    memory_file: Annotated[
+        str,
+        Meta(
+            description="file that remembers what was told before it was stored; empty keeps that "
+            "in memory, and a restart in between may tell it twice"
+        ),
+    ] = ""
+    cap_messages: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="messages a recipient gets within cap_window_s, life safety not counted; "
+            "more are put into a digest",
+        ),
+    ] = 10
+    cap_window_s: Annotated[
+        float, Meta(ge=1, le=86_400, description="seconds that cap_messages hold for")
+    ] = 600.0
+    digest_s: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=3600,
+            description="seconds in which what is beyond the cap is gathered before the first "
+            "digest; the next ones come a cap_window_s apart",
+        ),
+    ] = 60.0
+    ack_within_s: Annotated[
+        float,
+        Meta(
+            ge=10,
+            le=86_400,
+            description="seconds an alarm may stay unacknowledged before the next level is called, "
+            "where its rule says nothing",
+        ),
+    ] = 300.0
+    escalation_steps: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100,
+            description="most calls for one alarm; after the last level the last is called again",
+        ),
+    ] = 12
+    canary_late_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=86_400,
+            description="seconds without a canary after which a gateway's way to the duty room "
+            "counts as broken; must be well above agent.canary_every_s",
+        ),
+    ] = 900.0
+    canary_keep_h: Annotated[
+        float,
+        Meta(gt=0, le=8784, description="hours that the alarms of canaries are kept"),
+    ] = 24.0
     source: Annotated[
         str,
         Meta(
@@ -133,7 +208,24 @@ class NotifyConfig(Section, frozen=True, kw_only=True):
     ] = 9102
 
     def __post_init__(self) -> None:
-        """Refuse two channels of one name."""
-        names = [webhook.name for webhook in self.webhooks]
-        if len(names) != len(set(names)) or JOURNAL in names:
-            raise ValueError(f"webhooks: each needs a name of its own, and none may be {JOURNAL!r}")
+        """Refuse names that stand twice, and routes to channels that do not exist."""
+        names = [
+            *(way.name for way in self.webhooks),
+            *(way.name for way in self.mail),
+            *(way.name for way in self.topics),
+            *(way.name for way in self.chats),
+        ]
+        if len(names) != len(set(names)) or RESERVED & set(names):
+            raise ValueError(
+                "webhooks, mail, topics, chats: each needs a name of its own, and none may be "
+                + " or ".join(repr(name) for name in sorted(RESERVED))
+            )
+        for chat in self.chats:
+            if not chat.url and not chat.url_file:
+                raise ValueError(f"chats: {chat.name} needs url or url_file")
+        for route in self.routes:
+            unknown = sorted(set(route.channels) - set(names))
+            if unknown:
+                raise ValueError(f"routes: {route.name}: there is no channel {unknown[0]!r}")
+            if not route.channels and not route.rosters:
+                raise ValueError(f"routes: {route.name} names neither channels nor rosters")

@@ -8,19 +8,24 @@ counted afresh when it is back.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from alerts.learn import Gaps
+from alerts.overriding import Overrides
 from alerts.rules import LoadedRule, Rule
-from core.batch import I8
-from core.model import Transition, TransitionKind
+from alerts.spread import Index, spread
+from core.batch import I4, I8
+from core.model import Severity, Transition, TransitionKind
 from core.registry import Registry, SeriesInfo
 
 MIN_LIMIT_US = 3_000_000
 """Shortest silence that counts: below it, batching on the way would look like silence."""
 
 _NEVER_US = 1 << 61
+_LOOK_AGAIN_US = 60_000_000  # how often learned intervals change when a gateway counts as silent
 _COMPARED = 64  # watches of a gateway looked at for a second device; rules per device are fewer
 
 Bool = npt.NDArray[np.bool_]
@@ -33,9 +38,12 @@ class Silence:
         heard_us: of each series id, when its newest reading was received; 0 for never.
     """
 
-    def __init__(self, rules: Sequence[LoadedRule], registry: Registry, now_us: int) -> None:
+    def __init__(
+        self, rules: Sequence[LoadedRule], registry: Registry, overrides: Overrides, now_us: int
+    ) -> None:
         """Start every clock at ``now_us``: nobody is missing before a limit after that."""
         self._rules = rules
+        self._overrides = overrides
         self._registry = registry
         self.heard_us: I8 = np.zeros(registry.size, dtype=np.int64)
         self._now_us = now_us
@@ -46,25 +54,45 @@ class Silence:
         """Lay out one watch per missing rule and device: a run of series from ``_starts``."""
         self._gateways = {gateway: n for n, gateway in enumerate(sorted(self._registry.gateways))}
         found = [
-            (number, entry.rule.intervals, infos)
+            (number, entry.rule, infos)
             for number, entry in enumerate(self._rules)
             if entry.rule.type == "missing"
             for infos in _by_device(entry.rule, self._registry)
+            if self._overrides.judges(entry.rule.id, infos[0].device_id)
         ]
         count = np.array([len(infos) for _, _, infos in found], dtype=np.intp)
         series = [info.series_id for _, _, infos in found for info in infos]
-        limit_us = [
-            max(MIN_LIMIT_US, round(intervals * min(info.interval_s for info in infos) * 1e6))
-            for _, intervals, infos in found
+        interval_s = np.array([min(info.interval_s for info in infos) for _, _, infos in found])
+        self._intervals = np.array([rule.intervals for _, rule, _ in found], dtype=np.float32)
+        rank = [
+            self._overrides.levels(rule, infos[0].device_id)[0].rank for _, rule, infos in found
         ]
         gateway = [self._gateways[infos[0].gateway_id] for _, _, infos in found]
         self._members = np.array(series, dtype=np.int32)
         self._starts = np.cumsum(count) - count
         self._rule_of = np.array([number for number, _, _ in found], dtype=np.int16)
-        self._limit_us = np.array(limit_us, dtype=np.int64)
+        self._rank = np.array(rank, dtype=np.uint8)
+        self._limit_us = _limits_us(self._intervals, interval_s)
         self._gateway_of = np.array(gateway, dtype=np.int32)
         self._armed_us = np.full(len(found), now_us, dtype=np.int64)
         self._missing = np.zeros(len(found), dtype=np.bool_)
+        self._lay_gaps([rule.learn_interval for _, rule, _ in found], interval_s)
+
+    def _lay_gaps(self, learns: Sequence[bool], interval_s: npt.NDArray[np.float64]) -> None:
+        """Lay out what watches learn; ``_learning`` is of each gap its watch."""
+        self._learning = np.flatnonzero(np.array(learns, dtype=np.bool_))
+        self.gaps = Gaps(interval_s[self._learning])
+        ends = np.r_[self._starts[1:], len(self._members)]
+        many = (ends - self._starts)[self._learning]
+        gap = np.repeat(np.arange(len(self._learning)), many)
+        entry, _ = spread(self._starts[self._learning], many, np.arange(len(self._learning)))
+        series = self._members[entry]
+        order = np.argsort(series, kind="stable")
+        self._gap = gap[order].astype(np.int32)
+        count = np.bincount(series, minlength=self._registry.size if len(series) else 0)
+        self._gap_count = count.astype(np.uint8)
+        self._gap_start = (np.cumsum(count) - count).astype(np.int32)
+        self._look_us = 0
 
     def _lay_gateways(self, now_us: int) -> None:
         """Find each gateway's series, and after how long of silence it counts as silent itself.
@@ -82,14 +110,20 @@ class Silence:
         self._gateway_ids, self._gateway_starts = np.unique(owners, return_index=True)
         self._silent_after_us = np.full(count, _NEVER_US, dtype=np.int64)
         order = np.argsort(self._gateway_of, kind="stable")
-        for run in np.split(order, np.flatnonzero(np.diff(self._gateway_of[order])) + 1):
-            if len({self._device(number) for number in run[:_COMPARED].tolist()}) >= 2:
-                middle = int(np.median(self._limit_us[run]))
-                self._silent_after_us[self._gateway_of[run[0]]] = middle
+        self._compared = [
+            run
+            for run in np.split(order, np.flatnonzero(np.diff(self._gateway_of[order])) + 1)
+            if len({self._device(number) for number in run[:_COMPARED].tolist()}) >= 2
+        ]
+        self._set_silent_after()
         self._offline = np.zeros(count, dtype=np.bool_)  # it says so
         self._silent = np.zeros(count, dtype=np.bool_)  # we notice
         self._reported = np.zeros(count, dtype=np.bool_)  # its alarm is raised
         self._gateway_armed_us = np.full(count, now_us, dtype=np.int64)
+
+    def _set_silent_after(self) -> None:
+        for run in self._compared:
+            self._silent_after_us[self._gateway_of[run[0]]] = int(np.median(self._limit_us[run]))
 
     def _device(self, watch: int) -> str:
         return self._registry.by_id[int(self._members[self._starts[watch]])].device_id
@@ -97,19 +131,41 @@ class Silence:
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
-        return sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
+        own = sum(value.nbytes for value in vars(self).values() if isinstance(value, np.ndarray))
+        return own + self.gaps.nbytes + sum(run.nbytes for run in self._compared)
+
+    @property
+    def now_us(self) -> int:
+        """Our clock, as far as it was heard of."""
+        return self._now_us
 
     def hear(self, series: npt.NDArray[np.int32], received_us: I8) -> list[Transition]:
         """Note that readings of known series came; return what that ends."""
+        if len(self.gaps):
+            self._learn(series, received_us)
         np.maximum.at(self.heard_us, series, received_us)
         self._now_us = max(self._now_us, int(received_us.max()))
         if not (self._missing.any() or self._silent.any()):
             return []
         return self._review(raising=False)
 
+    def _learn(self, series: npt.NDArray[np.int32], received_us: I8) -> None:
+        entry, of = spread(self._gap_start, self._gap_count, series)
+        if not len(entry):
+            return
+        gap = self._gap[entry].astype(np.intp)
+        watch = self._learning[gap]
+        self.gaps.hear(gap, received_us[of], ~self._missing[watch])
+        self._limit_us[self._learning] = _limits_us(
+            self._intervals[self._learning], self.gaps.interval_s()
+        )
+
     def tick(self, now_us: int) -> list[Transition]:
         """Look at every clock."""
         self._now_us = max(self._now_us, now_us)
+        if len(self.gaps) and self._now_us >= self._look_us + _LOOK_AGAIN_US:
+            self._look_us = self._now_us
+            self._set_silent_after()
         return self._review(raising=True)
 
     def gateway_status(self, gateway_id: str, *, online: bool, at_us: int) -> list[Transition]:
@@ -184,7 +240,7 @@ class Silence:
         limit_s = float(self._silent_after_us[gateway]) / 1e6 if self._silent[gateway] else 0.0
         subject = f"gateway:{list(self._gateways)[gateway]}"
         return [
-            _said(entry, subject, kind, at_us, limit_s, limit_s)
+            _said(entry, subject, kind, entry.rule.levels[0].rank, at_us, limit_s, limit_s)
             for entry in self._rules
             if entry.rule.type == "gateway_offline"
         ]
@@ -197,6 +253,7 @@ class Silence:
                 self._rules[int(self._rule_of[number])],
                 f"device:{self._device(number)}",
                 kind,
+                Severity(int(self._rank[number])),
                 since_us + limit_us if raised else self._now_us,
                 (self._now_us - since_us) / 1e6,
                 limit_us / 1e6,
@@ -224,36 +281,86 @@ class Silence:
         self._silent[gateway] = away and noticed
         self._offline[gateway] = away and not noticed
 
-    def adopt(self, old: Silence, same_rule: Mapping[int, int]) -> None:
-        """Take over clocks and conditions; ``same_rule`` leads from our rules to the old ones."""
-        size = min(len(self.heard_us), len(old.heard_us))
-        self.heard_us[:size] = old.heard_us[:size]
-        self._now_us = max(self._now_us, old._now_us)
-        for rule, before in same_rule.items():
-            mine = np.flatnonzero(self._rule_of == rule)
-            theirs = np.flatnonzero(old._rule_of == before)
-            _, a, b = np.intersect1d(
-                self._members[self._starts[mine]],
-                old._members[old._starts[theirs]],
-                assume_unique=True,
-                return_indices=True,
-            )
-            self._armed_us[mine[a]] = old._armed_us[theirs[b]]
-            self._missing[mine[a]] = old._missing[theirs[b]]
+    def put_armed(self, now_us: int) -> None:
+        """Count silence afresh: while nobody listened, nobody was silent."""
+        self._armed_us[:] = np.maximum(self._armed_us, now_us)
+        self._gateway_armed_us[:] = np.maximum(self._gateway_armed_us, now_us)
+        self._now_us = max(self._now_us, now_us)
+
+    def rows(self, number: int) -> tuple[Index, I4]:
+        """Return the watches of a rule and the first series of each one's device."""
+        watch = np.flatnonzero(self._rule_of == number)
+        return watch, self._members[self._starts[watch]]
+
+    def missing(self, watch: Index) -> npt.NDArray[np.bool_]:
+        """Tell which watches are missing."""
+        return self._missing[watch]
+
+    def state(self, watch: Index) -> dict[str, npt.NDArray[Any]]:
+        """Return what a snapshot keeps of one rule's watches."""
+        kept: dict[str, npt.NDArray[Any]] = {
+            "armed_us": self._armed_us[watch],
+            "missing": self._missing[watch],
+            "rank": self._rank[watch],
+        }
+        gap = np.searchsorted(self._learning, watch)
+        if (
+            len(watch)
+            and len(self._learning)
+            and self._learning[gap[0] % len(self.gaps)] == watch[0]
+        ):
+            kept |= self.gaps.state(gap)
+        return kept
+
+    def take(self, mine: Index, state: Mapping[str, npt.NDArray[Any]], theirs: Index) -> None:
+        """Take over rows ``theirs`` of a ``state`` as watches ``mine``."""
+        self._armed_us[mine] = state["armed_us"][theirs]
+        self._missing[mine] = state["missing"][theirs]
+        learns = np.isin(mine, self._learning)
+        if "gap_s" in state and learns.any():
+            gap = np.searchsorted(self._learning, mine[learns])
+            self.gaps.take(gap, state, theirs[learns])
+            watch = self._learning
+            self._limit_us[watch] = _limits_us(self._intervals[watch], self.gaps.interval_s())
+
+    def gateways(self) -> tuple[list[str], dict[str, npt.NDArray[Any]]]:
+        """Return what a snapshot keeps of the gateways: their ids, and columns."""
+        return list(self._gateways), {
+            "offline": self._offline,
+            "silent": self._silent,
+            "reported": self._reported,
+            "armed_us": self._gateway_armed_us,
+            "after_us": self._silent_after_us,
+        }
+
+    def take_gateways(
+        self, names: Sequence[str], state: Mapping[str, npt.NDArray[Any]], *, now_us: int
+    ) -> list[str]:
+        """Take over gateways; return those whose alarm was raised and that are gone."""
         pairs = [
-            (n, old._gateways[name]) for name, n in self._gateways.items() if name in old._gateways
+            (self._gateways[name], n) for n, name in enumerate(names) if name in self._gateways
         ]
-        new = np.array([n for n, _ in pairs], dtype=np.intp)
-        was = np.array([n for _, n in pairs], dtype=np.intp)
-        for field in ("_offline", "_silent", "_reported", "_gateway_armed_us"):
-            getattr(self, field)[new] = getattr(old, field)[was]
+        mine = np.array([n for n, _ in pairs], dtype=np.intp)
+        theirs = np.array([n for _, n in pairs], dtype=np.intp)
+        for field in ("offline", "silent", "reported"):
+            getattr(self, f"_{field}")[mine] = state[field][theirs]
+        self._gateway_armed_us[mine] = state["armed_us"][theirs]
+        if len(self.gaps):
+            known = self._silent_after_us[mine] < _NEVER_US
+            some, was = mine[known], theirs[known]
+            self._silent_after_us[some] = state["after_us"][was]
+        self._now_us = max(self._now_us, now_us)
+        told = np.flatnonzero(state["reported"]).tolist()
+        return [names[n] for n in told if names[n] not in self._gateways]
 
 
 def _by_device(rule: Rule, registry: Registry) -> list[list[SeriesInfo]]:
     """Return the series that a missing rule watches, device by device."""
     devices: dict[str, list[SeriesInfo]] = {}
     for _, info in sorted(registry.by_id.items()):
-        if rule.selects(kind=info.kind, field=info.field, quantity=info.quantity):
+        if rule.selects(kind=info.kind, field=info.field, quantity=info.quantity) and rule.narrows(
+            info
+        ):
             devices.setdefault(info.device_id, []).append(info)
     return list(devices.values())
 
@@ -262,6 +369,7 @@ def _said(
     entry: LoadedRule,
     subject: str,
     kind: TransitionKind,
+    severity: Severity,
     at_us: int,
     value: float,
     threshold: float,
@@ -273,10 +381,16 @@ def _said(
         subject=subject,
         field=rule.field,
         kind=kind,
-        severity=rule.levels[0].rank,
+        severity=severity,
         at_us=at_us,
         value=value,
         threshold=threshold,
         quantity=rule.select.quantity,
         latch=rule.latch,
+        life_safety=rule.life_safety,
     )
+
+
+def _limits_us(intervals: npt.NDArray[np.float32], interval_s: npt.NDArray[np.float64]) -> I8:
+    limit_us = np.round(intervals * np.asarray(interval_s, dtype=np.float64) * 1e6)
+    return np.maximum(MIN_LIMIT_US, limit_us.astype(np.int64))

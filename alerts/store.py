@@ -1,35 +1,40 @@
-"""Rules, alarms and their events in the database: the engine's transitions and people's actions.
+"""What may be done to alarms in the database: the engine's transitions and people's actions.
 
-Whoever writes an alarm event holds one lock to the end of the transaction, so event numbers are in
-the order of commits and there is never more than one open alarm of a rule on a subject.
+Every step is worked out by ``alerts.book`` and written by ``alerts.ledger`` under its lock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
-from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
-from alerts import book, rulebook
-from alerts.book import Alarm, Deed, Event, moment
+from alerts import book, ledger
+from alerts.book import LONGEST_SHELF, Alarm, Deed, moment
 from alerts.engine import OpenCondition
-from alerts.lifecycle import EVENTS, OPENING, Action, action_of
-from alerts.rules import LoadedRule, body, digest
+from alerts.ledger import Sheet
+from alerts.lifecycle import HIDING, OPENING, Action, Sight, action_of
+from alerts.rulestore import load_rules
 from core.db.queries import load
 from core.errors import BlocktwinError
-from core.model import CloseCause, Severity, Transition
+from core.model import CloseCause, Field, Severity, Transition
+
+__all__ = [
+    "DESK", "Acknowledged", "AlarmUnknown", "InvalidAction", "acknowledge", "acknowledge_all",
+    "apply", "assign", "close", "comment", "load_rules", "open_conditions", "put_in_service",
+    "shelve", "suppress", "take_out_of_service", "unshelve", "unsuppress",
+]  # fmt: skip
 
 _SQL = load("alerts", "store.sql")
 
+DESK = "desk"
+"""Actor of what the desk hides and shows by itself."""
+
 Conn = Connection[Any]
-_Key = tuple[str, str]
 
 
 class AlarmUnknown(BlocktwinError):
@@ -38,40 +43,6 @@ class AlarmUnknown(BlocktwinError):
 
 class InvalidAction(BlocktwinError):
     """The alarm is not in a state in which this can be done to it."""
-
-
-def load_rules(conn: Conn, rules_dir: str | None = None) -> list[LoadedRule]:
-    """Read the rule files and bring the database's versions up to them.
-
-    A changed rule becomes a new version; a rule that is no longer in the files is retired. Alarms
-    keep naming the version that raised them.
-
-    Args:
-        conn: a connection, in a transaction or not.
-        rules_dir: folder of the rule files; None or "" for the packaged ones.
-
-    Raises:
-        RuleInvalid: if a file has a mistake; nothing is changed then.
-    """
-    rules = rulebook.read_folder(Path(rules_dir)) if rules_dir else rulebook.read_packaged()
-    with conn.transaction():
-        conn.execute(_SQL["lock_rules"])
-        active = {row[0]: (row[1], row[2]) for row in conn.execute(_SQL["active_rules"])}
-        digests = {rule.id: digest(rule) for rule in rules}
-        old = [name for name, (_, was) in active.items() if digests.get(name) != was]
-        conn.execute(_SQL["retire_rules"], {"rules": old})
-        loaded = []
-        for rule in rules:
-            version, was = active.get(rule.id, (0, ""))
-            if was != digests[rule.id]:
-                parameters = {
-                    "rule": rule.id,
-                    "body": Jsonb(body(rule)),
-                    "sha256": digests[rule.id],
-                }
-                version = _one(conn.execute(_SQL["add_rule"], parameters).fetchone())
-            loaded.append(LoadedRule(rule=rule, version=version))
-    return loaded
 
 
 def apply(conn: Conn, transitions: Sequence[Transition], detected_us: int) -> list[int]:
@@ -91,12 +62,12 @@ def apply(conn: Conn, transitions: Sequence[Transition], detected_us: int) -> li
     if not transitions:
         return []
     with conn.transaction():
-        conn.execute(_SQL["lock_events"])
-        desk = _Desk(conn, transitions)
+        ledger.lock(conn)
+        course = _Course(conn, transitions)
         detected_at = moment(detected_us)
         for transition in transitions:
-            desk.take(transition, detected_at)
-        return desk.write()
+            course.take(transition, detected_at)
+        return course.sheet.write(conn)
 
 
 def acknowledge(conn: Conn, alarm_id: str, actor: str, note: str = "") -> int:
@@ -107,6 +78,141 @@ def acknowledge(conn: Conn, alarm_id: str, actor: str, note: str = "") -> int:
         InvalidAction: if it is acknowledged or closed already.
     """
     return _do(conn, alarm_id, Deed(action=Action.ACKNOWLEDGE, actor=actor, at=_now(), note=note))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledged:
+    """What became of several acknowledgements at once.
+
+    Attributes:
+        done: ids of the alarms that were acknowledged, in the order asked.
+        refused: why not, by id as given.
+    """
+
+    done: tuple[str, ...]
+    refused: dict[str, str]
+
+
+def acknowledge_all(conn: Conn, ids: Sequence[str], actor: str, note: str = "") -> Acknowledged:
+    """Acknowledge several alarms in one transaction; those that cannot be are said with why."""
+    deed = Deed(action=Action.ACKNOWLEDGE, actor=actor, at=_now(), note=note)
+    done: list[str] = []
+    refused: dict[str, str] = {}
+    with conn.transaction():
+        ledger.lock(conn)
+        sheet = Sheet()
+        for name in dict.fromkeys(ids):
+            try:
+                sheet.note(*_done(_find(conn, name), deed))
+            except (AlarmUnknown, InvalidAction) as error:
+                refused[name] = str(error)
+            else:
+                done.append(name)
+        sheet.write(conn)
+    return Acknowledged(done=tuple(done), refused=refused)
+
+
+def assign(conn: Conn, alarm_id: str, actor: str, to: str, note: str = "") -> int:
+    """Say who is to look after an alarm, nobody if ``to`` is empty; return the event's number.
+
+    Raises:
+        AlarmUnknown: if there is no such alarm.
+        InvalidAction: if it is closed.
+    """
+    deed = Deed(action=Action.ASSIGN, actor=actor, at=_now(), note=note, about=to)
+    return _do(conn, alarm_id, deed)
+
+
+def comment(conn: Conn, alarm_id: str, actor: str, note: str) -> int:
+    """Add a note to an alarm, open or closed; return the event's number.
+
+    Raises:
+        AlarmUnknown: if there is no such alarm.
+    """
+    return _do(conn, alarm_id, Deed(action=Action.COMMENT, actor=actor, at=_now(), note=note))
+
+
+def shelve(conn: Conn, alarm_id: str, actor: str, lasting: timedelta, why: str) -> int:
+    """Hide an alarm for a while, or shelve it anew from now on; return the event's number.
+
+    It is shown again when the time is over, or when it becomes worse than it ever was.
+
+    Args:
+        lasting: more than nothing and at most ``LONGEST_SHELF``.
+        why: the reason; required.
+
+    Raises:
+        AlarmUnknown: if there is no such alarm.
+        InvalidAction: if it is closed or out of service, no reason is given, or the time is wrong.
+    """
+    if not timedelta(0) < lasting <= LONGEST_SHELF:
+        hours = LONGEST_SHELF / timedelta(hours=1)
+        raise InvalidAction(f"an alarm is shelved for more than nothing and at most {hours:g} h")
+    now = _now()
+    deed = Deed(action=Action.SHELVE, actor=actor, at=now, note=why, until=now + lasting)
+    return _do(conn, alarm_id, deed)
+
+
+def unshelve(conn: Conn, alarm_id: str, actor: str, note: str = "") -> int:
+    """Show a shelved alarm again before its time; return the event's number.
+
+    Raises:
+        AlarmUnknown: if there is no such alarm.
+        InvalidAction: if it is not shelved.
+    """
+    return _do(conn, alarm_id, Deed(action=Action.UNSHELVE, actor=actor, at=_now(), note=note))
+
+
+def suppress(conn: Conn, alarm_id: str, by: str, why: str, *, actor: str = DESK) -> int:
+    """Hide an alarm that is the consequence of something else; return the event's number.
+
+    Args:
+        by: what it follows from, as ``gateway:ID``, ``device:ID`` or ``alarm:UUID``.
+        why: the reason in a sentence; required.
+        actor: who says so.
+
+    Raises:
+        AlarmUnknown: if there is no such alarm.
+        InvalidAction: if it is closed, hidden already, of life safety, or no reason is given.
+    """
+    deed = Deed(action=Action.SUPPRESS, actor=actor, at=_now(), note=why, about=by)
+    return _do(conn, alarm_id, deed)
+
+
+def unsuppress(conn: Conn, alarm_id: str, *, actor: str = DESK, note: str = "") -> int:
+    """Show a suppressed alarm again, or close it if it has returned; return the event's number.
+
+    Raises:
+        AlarmUnknown: if there is no such alarm.
+        InvalidAction: if it is not suppressed.
+    """
+    return _do(conn, alarm_id, Deed(action=Action.UNSUPPRESS, actor=actor, at=_now(), note=note))
+
+
+def take_out_of_service(conn: Conn, alarm_id: str, actor: str, work_order: str, why: str) -> int:
+    """Hide an alarm while its device is being worked on; return the event's number.
+
+    Args:
+        work_order: under which it is; required, as is ``why``.
+
+    Raises:
+        AlarmUnknown: if there is no such alarm.
+        InvalidAction: if it is closed or out of service already, or no work order or reason given.
+    """
+    if not work_order.strip():
+        raise InvalidAction("say under which work order the alarm is out of service")
+    deed = Deed(action=Action.TAKE_OUT, actor=actor, at=_now(), note=why, about=work_order)
+    return _do(conn, alarm_id, deed)
+
+
+def put_in_service(conn: Conn, alarm_id: str, actor: str, note: str = "") -> int:
+    """Show an alarm again whose device is back in service; return the event's number.
+
+    Raises:
+        AlarmUnknown: if there is no such alarm.
+        InvalidAction: if it is not out of service.
+    """
+    return _do(conn, alarm_id, Deed(action=Action.PUT_BACK, actor=actor, at=_now(), note=note))
 
 
 def close(conn: Conn, alarm_id: str, actor: str, cause: CloseCause, note: str = "") -> int:
@@ -124,113 +230,91 @@ def close(conn: Conn, alarm_id: str, actor: str, cause: CloseCause, note: str = 
     return _do(conn, alarm_id, deed)
 
 
-def comment(conn: Conn, alarm_id: str, actor: str, note: str) -> int:
-    """Add a note to an alarm, open or closed; return the event's number.
-
-    Raises:
-        AlarmUnknown: if there is no such alarm.
-    """
-    return _do(conn, alarm_id, Deed(action=Action.COMMENT, actor=actor, at=_now(), note=note))
-
-
 def open_conditions(conn: Conn) -> list[OpenCondition]:
     """Return what the engine must know of the open alarms when it starts."""
     return [
-        OpenCondition(rule_id=rule, subject=subject, severity=Severity(level), returned=returned)
-        for rule, subject, level, returned in conn.execute(_SQL["open_conditions"])
+        OpenCondition(
+            rule_id=row[0],
+            subject=row[1],
+            severity=Severity(row[2]),
+            returned=row[3],
+            raised_us=row[4],
+            rule_version=row[5],
+            field=Field(row[6]),
+            quantity=row[7],
+            latch=row[8],
+            life_safety=row[9],
+        )
+        for row in conn.execute(_SQL["open_conditions"])
     ]
 
 
-class _Desk:
-    """Transitions of one transaction worked into the alarms they concern, then written at once."""
+class _Course:
+    """Transitions of one transaction worked into the alarms they concern."""
 
     def __init__(self, conn: Conn, transitions: Sequence[Transition]) -> None:
-        self._conn = conn
-        self._new: dict[UUID, Transition] = {}
-        self._changed: dict[UUID, Alarm] = {}
-        self._events: list[Event] = []
-        rules = [transition.rule_id for transition in transitions]
-        subjects = [transition.subject for transition in transitions]
-        self._open = {
-            (alarm.rule_id, alarm.subject): alarm
-            for alarm in _alarms(conn, "open_alarms", {"rules": rules, "subjects": subjects})
-        }
-        begun = [book.alarm_id(t) for t in transitions if action_of(t.kind) in OPENING]
-        found = conn.execute(_SQL["known_alarms"], {"alarms": begun})
-        self._known = {row[0] for row in found}
-        told = conn.execute(
-            _SQL["known_events"],
-            {
-                "alarms": [alarm.alarm_id for alarm in self._open.values()],
-                "moments": [moment(transition.at_us) for transition in transitions],
-            },
-        )
-        self._told = {(row[0], row[1], row[2]) for row in told}
+        self.sheet = Sheet()
+        keys = {(one.rule_id, one.subject) for one in transitions}
+        self._open = {(one.rule_id, one.subject): one for one in ledger.open_alarms(conn, keys)}
+        names = [key for one in transitions for key in book.keys_of(one)]
+        self._told = ledger.known_events(conn, names)
+        begun = [one for one in transitions if action_of(one.kind) in OPENING]
+        self._known = ledger.known_alarms(conn, [book.alarm_id(one) for one in begun])
+        self._terms = ledger.terms(conn, {(one.rule_id, one.rule_version) for one in begun})
 
     def take(self, transition: Transition, detected_at: datetime) -> None:
-        """Work one transition in."""
-        key = (transition.rule_id, transition.subject)
-        alarm = self._open.get(key)
+        """Work one transition in; one that was told before changes nothing."""
+        key, *others = book.keys_of(transition)
+        if others and self._told.get(key, transition.severity) != transition.severity:
+            (key,) = others
+        if key in self._told:
+            return
+        self._told[key] = transition.severity
+        alarm = self._open.get((transition.rule_id, transition.subject))
         if alarm is None:
             self._begin(key, transition, detected_at)
-        elif not self._is_told(alarm, transition):
-            change = book.moved(alarm, transition, detected_at)
-            if change is not None:
-                self._note(key, *change)
+        elif (change := book.moved(alarm, transition, detected_at)) is not None:
+            self._note(key, *change)
 
-    def _begin(self, key: _Key, transition: Transition, detected_at: datetime) -> None:
+    def _begin(self, key: UUID, transition: Transition, detected_at: datetime) -> None:
         name = book.alarm_id(transition)
         if action_of(transition.kind) in OPENING and name not in self._known:
             self._known.add(name)
-            self._new[name] = transition
-            self._note(key, *book.opened(transition, detected_at))
+            self.sheet.begun[name] = transition
+            terms = self._terms.get((transition.rule_id, transition.rule_version))
+            self._note(key, *book.opened(transition, detected_at, terms))
 
-    def _is_told(self, alarm: Alarm, transition: Transition) -> bool:
-        kind = EVENTS[action_of(transition.kind)]
-        return (alarm.alarm_id, kind, moment(transition.at_us)) in self._told
-
-    def _note(self, key: _Key, alarm: Alarm, event: Event) -> None:
-        self._changed[alarm.alarm_id] = alarm
-        self._events.append(event)
-        self._told.add((event.alarm_id, event.kind, event.event_at))
+    def _note(self, key: UUID, alarm: Alarm, event: book.Event) -> None:
+        self.sheet.note(alarm, replace(event, key=key))
+        subject = (alarm.rule_id, alarm.subject)
         if alarm.closed_at is None:
-            self._open[key] = alarm
+            self._open[subject] = alarm
         else:
-            self._open.pop(key, None)
-
-    def write(self) -> list[int]:
-        """Write everything; return the numbers of the events."""
-        numbers = _write_events(self._conn, self._events)
-        last = {event.alarm_id: n for event, n in zip(self._events, numbers, strict=True)}
-        new, old = [], []
-        for name, alarm in self._changed.items():
-            row = asdict(alarm) | {"last_event_id": last[name]}
-            begun = self._new.get(name)
-            if begun is None:
-                old.append(row)
-            else:
-                new.append(row | {"field": str(begun.field), "quantity": begun.quantity})
-        _many(self._conn, "change_alarm", old)
-        _many(self._conn, "add_alarm", new)
-        return numbers
+            self._open.pop(subject, None)
 
 
 def _do(conn: Conn, alarm_id: str, deed: Deed) -> int:
     with conn.transaction():
-        conn.execute(_SQL["lock_events"])
-        alarm = _find(conn, alarm_id)
-        change = book.done(alarm, deed)
-        if change is None:
-            raise InvalidAction(f"cannot {deed.action} an alarm that is {_said(alarm)}")
-        alarm, event = change
-        number = _write_events(conn, [event])[0]
-        _many(conn, "change_alarm", [asdict(alarm) | {"last_event_id": number}])
-    return number
+        ledger.lock(conn)
+        sheet = Sheet()
+        sheet.note(*_done(_find(conn, alarm_id), deed))
+        return sheet.write(conn)[0]
+
+
+def _done(alarm: Alarm, deed: Deed) -> book.Change:
+    if deed.action in HIDING and not deed.note.strip():
+        raise InvalidAction(f"say why: a reason is needed to {deed.action} an alarm")
+    change = book.done(alarm, deed)
+    if change is not None:
+        return change
+    if deed.action is Action.SUPPRESS and alarm.life_safety:
+        raise InvalidAction("an alarm of life safety is never suppressed")
+    raise InvalidAction(f"cannot {deed.action} an alarm that is {_said(alarm)}")
 
 
 def _find(conn: Conn, alarm_id: str) -> Alarm:
     try:
-        found = _alarms(conn, "one_alarm", {"alarm": UUID(alarm_id)})
+        found = ledger.alarms(conn, [UUID(alarm_id)])
     except ValueError as error:
         raise AlarmUnknown(f"{alarm_id!r} is no alarm id") from error
     if not found:
@@ -238,37 +322,9 @@ def _find(conn: Conn, alarm_id: str) -> Alarm:
     return found[0]
 
 
-def _alarms(conn: Conn, query: str, parameters: dict[str, Any]) -> list[Alarm]:
-    with conn.cursor(row_factory=class_row(Alarm)) as cursor:
-        return cursor.execute(_SQL[query], parameters).fetchall()
-
-
-def _write_events(conn: Conn, events: Sequence[Event]) -> list[int]:
-    """Write event rows and announce the last; return their numbers."""
-    if not events:
-        return []
-    columns = {
-        field.name: [getattr(event, field.name) for event in events] for field in fields(Event)
-    }
-    numbers = [row[0] for row in conn.execute(_SQL["add_events"], columns)]
-    conn.execute(_SQL["announce"], {"event": numbers[-1]})
-    return numbers
-
-
-def _many(conn: Conn, query: str, rows: Iterable[dict[str, Any]]) -> None:
-    rows = list(rows)
-    if rows:
-        with conn.cursor() as cursor:
-            cursor.executemany(_SQL[query], rows)
-
-
 def _said(alarm: Alarm) -> str:
-    return alarm.phase.value.replace("_", " and ")
-
-
-def _one(row: tuple[int] | None) -> int:
-    assert row is not None  # the statement always returns a row
-    return row[0]
+    words = alarm.phase.value.replace("_", " and ")
+    return words if alarm.sight is Sight.SHOWN else f"{words} and {alarm.sight.replace('_', ' ')}"
 
 
 def _now() -> datetime:

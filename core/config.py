@@ -35,6 +35,7 @@ KNOWN_SECTIONS = (
     "sensorthings",
     "twin",
     "notify",
+    "desk",
     "intake",
     "upkeep",
     "sim",

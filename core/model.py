@@ -289,6 +289,9 @@ class Transition:
         threshold: the limit it was compared with, in the same unit.
         quantity: quantity id, or "" where the rule has none (a gateway).
         latch: a latched alarm stays open after the condition has returned.
+        life_safety: said at once, before it is stored (the rule's ``life_safety``).
+        said: one sentence with numbers, Chinese and English; empty where value and threshold say
+            it all.
     """
 
     rule_id: str
@@ -302,6 +305,8 @@ class Transition:
     threshold: float
     quantity: str
     latch: bool
+    life_safety: bool = False
+    said: tuple[str, str] = ("", "")
 
 
 def parse_time(text: str) -> datetime:

@@ -5,11 +5,16 @@ Built from the database by ``core.db.registry``; pure, so decode and the engine 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from core.model import Field
 from core.plausible import Plausible
+
+EMPTY: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+"""No relations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +26,8 @@ class SeriesInfo:
         interval_s: expected seconds between two readings.
         spaces: codes of the containing spaces, district first, smallest last; empty if unplaced.
         plausible: what the device says is plausible of it; None: what its quantity says.
+        lon: degrees east; lat: degrees north, EPSG:4490; NaN if not known.
+        tags: the device's attribute ``tags``.
     """
 
     series_id: int
@@ -32,6 +39,9 @@ class SeriesInfo:
     interval_s: float
     spaces: tuple[str, ...] = ()
     plausible: Plausible | None = None
+    lon: float = math.nan
+    lat: float = math.nan
+    tags: tuple[str, ...] = ()
 
 
 class Registry:
@@ -44,15 +54,19 @@ class Registry:
         gateways: ids of all registered gateways.
         size: one more than the largest series id: the length of arrays indexed by series id.
         faults: what is registered and cannot be used, in words; something else holds instead.
+        drains: what lies directly downstream in the drainage networks in force, by reference
+            (``device:ID``, ``node:ID``, ``space:CODE``); ``powers``: what is fed directly.
     """
 
-    __slots__ = ("by_id", "devices", "faults", "gateways", "ids", "size")
+    __slots__ = ("by_id", "devices", "drains", "faults", "gateways", "ids", "powers", "size")
 
     def __init__(
         self,
         series: Iterable[SeriesInfo],
         gateways: Iterable[str] = (),
         faults: Iterable[str] = (),
+        drains: Mapping[str, tuple[str, ...]] = EMPTY,
+        powers: Mapping[str, tuple[str, ...]] = EMPTY,
     ) -> None:
         self.by_id = {info.series_id: info for info in series}
         self.ids = {f"{one.device_id}:{one.quantity}": one.series_id for one in self.by_id.values()}
@@ -60,6 +74,8 @@ class Registry:
         self.gateways = frozenset(gateways) | {info.gateway_id for info in self.by_id.values()}
         self.size = max(self.by_id, default=0) + 1
         self.faults = tuple(faults)
+        self.drains = drains
+        self.powers = powers
 
     def find(self, name: str) -> SeriesInfo | None:
         """Return the series of a SenML name (``device:quantity``), None if there is none."""

@@ -31,6 +31,9 @@ def load(conn: Connection[Any]) -> Registry:
         interval_s,
         space,
         own,
+        lon,
+        lat,
+        tags,
     ) in conn.cursor().stream(_SQL["series"]):
         if own is not None:
             said[device] = own
@@ -44,9 +47,27 @@ def load(conn: Connection[Any]) -> Registry:
             interval_s=interval_s,
             spaces=lineages.get(space, ()),
             plausible=None if own is None else own_of(quantity, own),
+            lon=lon,
+            lat=lat,
+            tags=_tags(tags),
         )
         series.append(info)
     faults = [
         f"device {device}: {fault}" for device, own in said.items() for fault in faults_of(own)
     ]
-    return Registry(series, [row[0] for row in conn.execute(_SQL["gateways"])], faults)
+    steps: dict[str, dict[str, list[str]]] = {"drainage": {}, "power": {}}
+    for kind, upstream, downstream in conn.execute(_SQL["relations"]):
+        steps[kind].setdefault(upstream, []).append(downstream)
+    return Registry(
+        series,
+        [row[0] for row in conn.execute(_SQL["gateways"])],
+        faults,
+        drains={upstream: tuple(below) for upstream, below in steps["drainage"].items()},
+        powers={upstream: tuple(below) for upstream, below in steps["power"].items()},
+    )
+
+
+def _tags(said: object) -> tuple[str, ...]:
+    if not isinstance(said, list):
+        return ()
+    return tuple(intern(tag) for tag in said if isinstance(tag, str))

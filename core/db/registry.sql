@@ -10,10 +10,17 @@ SELECT space_id, codes FROM lineage;
 -- name: series
 -- Every series with what its device says of it.
 SELECT s.series_id, s.device_id, s.quantity, d.kind, d.field, d.gateway_id, d.interval_s, d.space_id,
-       d.attributes -> 'quality' AS quality
+       d.attributes -> 'quality' AS quality, d.lon, d.lat, d.attributes -> 'tags' AS tags
   FROM series s
   JOIN device d USING (device_id)
  ORDER BY s.series_id;
 
 -- name: gateways
 SELECT gateway_id FROM gateway ORDER BY gateway_id;
+
+-- name: relations
+-- Every step of the networks in force.
+SELECT DISTINCT s.kind, r.upstream, r.downstream
+  FROM relation r JOIN relation_set s USING (set_id)
+ WHERE s.valid_to IS NULL
+ ORDER BY s.kind, r.upstream, r.downstream;

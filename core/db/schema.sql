@@ -55,21 +55,41 @@ CREATE TABLE alarm (
     close_cause text,
     occurrences integer NOT NULL DEFAULT 1,
     last_event_id bigint NOT NULL,
+    assigned_to text,
+    hidden text,
+    hidden_until timestamp with time zone,
+    hidden_by text,
+    hidden_why text,
+    life_safety boolean NOT NULL DEFAULT false,
+    advisory boolean NOT NULL DEFAULT false,
+    said jsonb,
+    ack_within_s double precision,
+    re_alarm_s double precision,
+    asked_at timestamp with time zone NOT NULL,
+    overdue_at timestamp with time zone,
+    due_at timestamp with time zone,
     CONSTRAINT alarm_pkey PRIMARY KEY (alarm_id),
     CONSTRAINT alarm_check CHECK (((peak_severity >= severity) AND (peak_severity <= 4))),
     CONSTRAINT alarm_check1 CHECK (((state = 'closed'::text) = (closed_at IS NOT NULL))),
     CONSTRAINT alarm_check2 CHECK (((closed_at IS NULL) = (close_cause IS NULL))),
+    CONSTRAINT alarm_check3 CHECK (((hidden IS NULL) = (hidden_by IS NULL))),
+    CONSTRAINT alarm_check4 CHECK (((hidden IS NULL) = (hidden_why IS NULL))),
+    CONSTRAINT alarm_check5 CHECK (((NOT (hidden IS DISTINCT FROM 'shelved'::text)) = (hidden_until IS NOT NULL))),
+    CONSTRAINT alarm_check6 CHECK (((closed_at IS NULL) OR ((hidden IS NULL) AND (due_at IS NULL)))),
     CONSTRAINT alarm_close_cause_check CHECK ((close_cause = ANY (ARRAY['true'::text, 'false'::text, 'test'::text, 'maintenance'::text, 'returned'::text]))),
     CONSTRAINT alarm_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(device_id),
     CONSTRAINT alarm_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES gateway(gateway_id),
+    CONSTRAINT alarm_hidden_check CHECK ((hidden = ANY (ARRAY['shelved'::text, 'suppressed'::text, 'out_of_service'::text]))),
     CONSTRAINT alarm_rule_id_rule_version_fkey FOREIGN KEY (rule_id, rule_version) REFERENCES rule(rule_id, version),
     CONSTRAINT alarm_severity_check CHECK (((severity >= 1) AND (severity <= 4))),
     CONSTRAINT alarm_space_id_fkey FOREIGN KEY (space_id) REFERENCES space(space_id),
     CONSTRAINT alarm_state_check CHECK ((state = ANY (ARRAY['unacknowledged'::text, 'acknowledged'::text, 'returned_unacknowledged'::text, 'closed'::text])))
 );
 CREATE INDEX alarm_device ON alarm USING btree (device_id, raised_at DESC);
+CREATE INDEX alarm_due ON alarm USING btree (due_at) WHERE (due_at IS NOT NULL);
 CREATE UNIQUE INDEX alarm_open ON alarm USING btree (rule_id, subject) WHERE (closed_at IS NULL);
 CREATE INDEX alarm_raised ON alarm USING btree (raised_at DESC, alarm_id);
+CREATE INDEX alarm_same ON alarm USING btree (rule_id, subject, raised_at DESC);
 
 CREATE TABLE alarm_event (
     event_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -82,11 +102,31 @@ CREATE TABLE alarm_event (
     state text NOT NULL,
     value double precision,
     note text NOT NULL DEFAULT ''::text,
+    event_key uuid NOT NULL DEFAULT gen_random_uuid(),
+    hidden text,
+    about text NOT NULL DEFAULT ''::text,
     CONSTRAINT alarm_event_pkey PRIMARY KEY (event_id),
     CONSTRAINT alarm_event_alarm_id_fkey FOREIGN KEY (alarm_id) REFERENCES alarm(alarm_id) DEFERRABLE INITIALLY DEFERRED,
-    CONSTRAINT alarm_event_kind_check CHECK ((kind = ANY (ARRAY['raised'::text, 'escalated'::text, 'eased'::text, 'returned'::text, 'acknowledged'::text, 'commented'::text, 'closed'::text])))
+    CONSTRAINT alarm_event_kind_check CHECK ((kind = ANY (ARRAY['raised'::text, 'escalated'::text, 'eased'::text, 'returned'::text, 'acknowledged'::text, 'commented'::text, 'closed'::text, 'assigned'::text, 'shelved'::text, 'unshelved'::text, 'suppressed'::text, 'unsuppressed'::text, 'out_of_service'::text, 'in_service'::text, 'overdue'::text, 're_alarmed'::text])))
 );
 CREATE INDEX alarm_event_alarm ON alarm_event USING btree (alarm_id, event_id);
+CREATE UNIQUE INDEX alarm_event_key ON alarm_event USING btree (event_key);
+CREATE INDEX alarm_event_raised ON alarm_event USING btree (at) INCLUDE (alarm_id) WHERE (kind = 'raised'::text);
+
+CREATE TABLE alarm_occurrence (
+    alarm_id uuid NOT NULL,
+    number integer NOT NULL,
+    onset_at timestamp with time zone NOT NULL,
+    detected_at timestamp with time zone NOT NULL,
+    returned_at timestamp with time zone,
+    severity smallint NOT NULL,
+    value double precision NOT NULL,
+    threshold double precision NOT NULL,
+    CONSTRAINT alarm_occurrence_pkey PRIMARY KEY (alarm_id, number),
+    CONSTRAINT alarm_occurrence_alarm_id_fkey FOREIGN KEY (alarm_id) REFERENCES alarm(alarm_id) DEFERRABLE INITIALLY DEFERRED,
+    CONSTRAINT alarm_occurrence_number_check CHECK ((number >= 1)),
+    CONSTRAINT alarm_occurrence_severity_check CHECK (((severity >= 1) AND (severity <= 4)))
+);
 
 CREATE TABLE attribute_change (
     change_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -105,6 +145,27 @@ CREATE TABLE attribute_change (
     CONSTRAINT attribute_change_side_check CHECK ((side = ANY (ARRAY['desired'::text, 'reported'::text])))
 );
 CREATE INDEX attribute_change_now ON attribute_change USING btree (device_id, side, name, at DESC, change_id DESC);
+
+CREATE TABLE desk_mark (
+    only_one boolean NOT NULL DEFAULT true,
+    looked bigint NOT NULL,
+    judged bigint NOT NULL,
+    CONSTRAINT desk_mark_pkey PRIMARY KEY (only_one),
+    CONSTRAINT desk_mark_check CHECK ((judged <= looked)),
+    CONSTRAINT desk_mark_only_one_check CHECK (only_one)
+);
+
+CREATE TABLE desk_verdict (
+    event_id bigint NOT NULL,
+    verdict text NOT NULL,
+    reason text NOT NULL DEFAULT ''::text,
+    decided_at timestamp with time zone NOT NULL DEFAULT now(),
+    recheck_at timestamp with time zone,
+    CONSTRAINT desk_verdict_pkey PRIMARY KEY (event_id),
+    CONSTRAINT desk_verdict_event_id_fkey FOREIGN KEY (event_id) REFERENCES alarm_event(event_id) ON DELETE CASCADE,
+    CONSTRAINT desk_verdict_verdict_check CHECK ((verdict = ANY (ARRAY['tell'::text, 'hold'::text, 'digest'::text])))
+);
+CREATE INDEX desk_verdict_recheck ON desk_verdict USING btree (recheck_at) WHERE (recheck_at IS NOT NULL);
 
 CREATE TABLE device (
     device_id text NOT NULL,
@@ -192,6 +253,16 @@ CREATE TABLE device_twin (
     CONSTRAINT device_twin_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(device_id) ON DELETE CASCADE
 );
 
+CREATE TABLE engine_state (
+    worker_id text NOT NULL,
+    taken_at timestamp with time zone NOT NULL,
+    saved_at timestamp with time zone NOT NULL DEFAULT now(),
+    format smallint NOT NULL,
+    body bytea NOT NULL,
+    CONSTRAINT engine_state_pkey PRIMARY KEY (worker_id),
+    CONSTRAINT engine_state_worker_id_check CHECK ((worker_id ~ '^[a-z0-9][a-z0-9._-]{0,63}$'::text))
+);
+
 CREATE TABLE gateway (
     gateway_id text NOT NULL,
     name text NOT NULL,
@@ -211,6 +282,40 @@ CREATE TABLE gateway_status (
     report jsonb NOT NULL,
     CONSTRAINT gateway_status_pkey PRIMARY KEY (gateway_id)
 );
+
+CREATE TABLE incident (
+    incident_id uuid NOT NULL,
+    state text NOT NULL,
+    severity smallint NOT NULL,
+    field text NOT NULL,
+    fields text[] NOT NULL,
+    space text,
+    block text,
+    lon double precision,
+    lat double precision,
+    title_zh text NOT NULL,
+    title_en text NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    alarms integer NOT NULL,
+    CONSTRAINT incident_pkey PRIMARY KEY (incident_id),
+    CONSTRAINT incident_check CHECK (((state = 'closed'::text) = (closed_at IS NOT NULL))),
+    CONSTRAINT incident_severity_check CHECK (((severity >= 1) AND (severity <= 4))),
+    CONSTRAINT incident_state_check CHECK ((state = ANY (ARRAY['open'::text, 'closed'::text])))
+);
+CREATE INDEX incident_last ON incident USING btree (last_at DESC);
+CREATE INDEX incident_opened ON incident USING btree (opened_at DESC, incident_id);
+
+CREATE TABLE incident_alarm (
+    alarm_id uuid NOT NULL,
+    incident_id uuid NOT NULL,
+    joined_at timestamp with time zone NOT NULL DEFAULT now(),
+    CONSTRAINT incident_alarm_pkey PRIMARY KEY (alarm_id),
+    CONSTRAINT incident_alarm_alarm_id_fkey FOREIGN KEY (alarm_id) REFERENCES alarm(alarm_id) ON DELETE CASCADE,
+    CONSTRAINT incident_alarm_incident_id_fkey FOREIGN KEY (incident_id) REFERENCES incident(incident_id) ON DELETE CASCADE
+);
+CREATE INDEX incident_alarm_incident ON incident_alarm USING btree (incident_id);
 
 CREATE TABLE latest (
     series_id integer NOT NULL,
@@ -330,11 +435,72 @@ CREATE TABLE notify_delivery (
     delivered_at timestamp with time zone,
     given_up_at timestamp with time zone,
     last_error text NOT NULL DEFAULT ''::text,
-    CONSTRAINT notify_delivery_pkey PRIMARY KEY (channel, event_id),
+    recipient text NOT NULL DEFAULT ''::text,
+    step smallint NOT NULL DEFAULT 0,
+    called jsonb,
+    urgent boolean NOT NULL DEFAULT false,
+    early boolean NOT NULL DEFAULT false,
+    withheld_at timestamp with time zone,
+    withheld_why text NOT NULL DEFAULT ''::text,
+    folded_at timestamp with time zone,
+    digest_id bigint,
+    CONSTRAINT notify_delivery_pkey PRIMARY KEY (channel, event_id, recipient, step),
     CONSTRAINT notify_delivery_channel_fkey FOREIGN KEY (channel) REFERENCES notify_channel(channel),
-    CONSTRAINT notify_delivery_event_id_fkey FOREIGN KEY (event_id) REFERENCES alarm_event(event_id)
+    CONSTRAINT notify_delivery_event_id_fkey FOREIGN KEY (event_id) REFERENCES alarm_event(event_id),
+    CONSTRAINT notify_delivery_step_check CHECK ((step >= 0))
 );
-CREATE INDEX notify_delivery_due ON notify_delivery USING btree (next_at) WHERE ((delivered_at IS NULL) AND (given_up_at IS NULL));
+CREATE INDEX notify_delivery_event ON notify_delivery USING btree (event_id);
+CREATE INDEX notify_delivery_folded ON notify_delivery USING btree (channel, recipient) WHERE ((folded_at IS NOT NULL) AND (digest_id IS NULL));
+CREATE INDEX notify_delivery_lately ON notify_delivery USING btree (channel, recipient, delivered_at) WHERE ((delivered_at IS NOT NULL) AND (NOT urgent));
+CREATE INDEX notify_delivery_open ON notify_delivery USING btree (channel, urgent DESC, event_id) WHERE ((delivered_at IS NULL) AND (given_up_at IS NULL) AND (withheld_at IS NULL) AND (folded_at IS NULL));
+
+CREATE TABLE notify_digest (
+    digest_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    channel text NOT NULL,
+    recipient text NOT NULL,
+    events integer NOT NULL,
+    made_at timestamp with time zone NOT NULL DEFAULT now(),
+    attempts integer NOT NULL DEFAULT 0,
+    next_at timestamp with time zone NOT NULL DEFAULT now(),
+    delivered_at timestamp with time zone,
+    given_up_at timestamp with time zone,
+    last_error text NOT NULL DEFAULT ''::text,
+    CONSTRAINT notify_digest_pkey PRIMARY KEY (digest_id),
+    CONSTRAINT notify_digest_channel_fkey FOREIGN KEY (channel) REFERENCES notify_channel(channel),
+    CONSTRAINT notify_digest_events_check CHECK ((events > 0))
+);
+CREATE INDEX notify_digest_last ON notify_digest USING btree (channel, recipient, made_at);
+CREATE INDEX notify_digest_open ON notify_digest USING btree (channel) WHERE ((delivered_at IS NULL) AND (given_up_at IS NULL));
+
+CREATE TABLE notify_escalation (
+    alarm_id uuid NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    step smallint NOT NULL,
+    at timestamp with time zone NOT NULL,
+    level text NOT NULL,
+    called jsonb NOT NULL,
+    note text NOT NULL DEFAULT ''::text,
+    next_at timestamp with time zone,
+    CONSTRAINT notify_escalation_pkey PRIMARY KEY (alarm_id, asked_at, step),
+    CONSTRAINT notify_escalation_alarm_id_fkey FOREIGN KEY (alarm_id) REFERENCES alarm(alarm_id),
+    CONSTRAINT notify_escalation_step_check CHECK ((step >= 1))
+);
+
+CREATE TABLE notify_test (
+    test_id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
+    at timestamp with time zone NOT NULL DEFAULT now(),
+    by text NOT NULL,
+    channel text NOT NULL,
+    recipient text NOT NULL DEFAULT ''::text,
+    called jsonb,
+    delivered_at timestamp with time zone,
+    failed_at timestamp with time zone,
+    last_error text NOT NULL DEFAULT ''::text,
+    CONSTRAINT notify_test_pkey PRIMARY KEY (test_id),
+    CONSTRAINT notify_test_by_check CHECK (((length(by) >= 1) AND (length(by) <= 200))),
+    CONSTRAINT notify_test_channel_fkey FOREIGN KEY (channel) REFERENCES notify_channel(channel)
+);
+CREATE INDEX notify_test_open ON notify_test USING btree (channel) WHERE ((delivered_at IS NULL) AND (failed_at IS NULL));
 
 CREATE TABLE reading (
     series_id integer NOT NULL,
@@ -450,6 +616,29 @@ CREATE TABLE rollup_level (
     CONSTRAINT rollup_level_level_check CHECK ((level = ANY (ARRAY['1m'::text, '1h'::text, '1d'::text])))
 );
 
+CREATE TABLE roster (
+    roster_id text NOT NULL,
+    name_zh text NOT NULL,
+    name_en text NOT NULL,
+    space text NOT NULL,
+    level text NOT NULL,
+    fields text[] NOT NULL DEFAULT '{}'::text[],
+    min_severity smallint NOT NULL DEFAULT 3,
+    contacts jsonb NOT NULL,
+    shifts jsonb NOT NULL DEFAULT '[]'::jsonb,
+    changed_at timestamp with time zone NOT NULL DEFAULT now(),
+    changed_by text NOT NULL,
+    CONSTRAINT roster_pkey PRIMARY KEY (roster_id),
+    CONSTRAINT roster_changed_by_check CHECK (((length(changed_by) >= 1) AND (length(changed_by) <= 200))),
+    CONSTRAINT roster_level_check CHECK ((level = ANY (ARRAY['micro_station'::text, 'squadron'::text, 'brigade'::text, 'community'::text, 'street'::text, 'district'::text]))),
+    CONSTRAINT roster_min_severity_check CHECK (((min_severity >= 1) AND (min_severity <= 4))),
+    CONSTRAINT roster_name_en_check CHECK ((name_en <> ''::text)),
+    CONSTRAINT roster_name_zh_check CHECK ((name_zh <> ''::text)),
+    CONSTRAINT roster_roster_id_check CHECK ((roster_id ~ '^[a-z0-9][a-z0-9._-]{0,63}$'::text)),
+    CONSTRAINT roster_space_check CHECK (((length(space) >= 1) AND (length(space) <= 64)))
+);
+CREATE INDEX roster_space ON roster USING btree (space);
+
 CREATE TABLE rule (
     rule_id text NOT NULL,
     version integer NOT NULL,
@@ -457,9 +646,46 @@ CREATE TABLE rule (
     sha256 text NOT NULL,
     active boolean NOT NULL DEFAULT true,
     loaded_at timestamp with time zone NOT NULL DEFAULT now(),
-    CONSTRAINT rule_pkey PRIMARY KEY (rule_id, version)
+    load_id integer,
+    ended_by integer,
+    CONSTRAINT rule_pkey PRIMARY KEY (rule_id, version),
+    CONSTRAINT rule_ended_by_fkey FOREIGN KEY (ended_by) REFERENCES rule_load(load_id),
+    CONSTRAINT rule_load_id_fkey FOREIGN KEY (load_id) REFERENCES rule_load(load_id)
 );
 CREATE UNIQUE INDEX rule_active ON rule USING btree (rule_id) WHERE active;
+
+CREATE TABLE rule_load (
+    load_id integer NOT NULL GENERATED ALWAYS AS IDENTITY,
+    at timestamp with time zone NOT NULL DEFAULT now(),
+    author text NOT NULL,
+    note text NOT NULL,
+    files text,
+    CONSTRAINT rule_load_pkey PRIMARY KEY (load_id),
+    CONSTRAINT rule_load_author_check CHECK (((length(author) >= 1) AND (length(author) <= 200))),
+    CONSTRAINT rule_load_note_check CHECK ((length(note) <= 2000))
+);
+
+CREATE TABLE rule_override (
+    override_id integer NOT NULL GENERATED ALWAYS AS IDENTITY,
+    rule_id text NOT NULL,
+    device_id text NOT NULL,
+    enabled boolean NOT NULL,
+    levels jsonb NOT NULL DEFAULT '[]'::jsonb,
+    author text NOT NULL,
+    reason text NOT NULL,
+    at timestamp with time zone NOT NULL DEFAULT now(),
+    until timestamp with time zone,
+    ended_at timestamp with time zone,
+    ended_by text,
+    CONSTRAINT rule_override_pkey PRIMARY KEY (override_id),
+    CONSTRAINT rule_override_author_check CHECK (((length(author) >= 1) AND (length(author) <= 200))),
+    CONSTRAINT rule_override_check CHECK ((until > at)),
+    CONSTRAINT rule_override_check1 CHECK (((ended_at IS NULL) = (ended_by IS NULL))),
+    CONSTRAINT rule_override_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(device_id) ON DELETE CASCADE,
+    CONSTRAINT rule_override_reason_check CHECK (((length(reason) >= 1) AND (length(reason) <= 2000)))
+);
+CREATE INDEX rule_override_device ON rule_override USING btree (device_id, override_id);
+CREATE UNIQUE INDEX rule_override_now ON rule_override USING btree (rule_id, device_id) WHERE (ended_at IS NULL);
 
 CREATE TABLE schema_migration (
     version integer NOT NULL,

@@ -1,22 +1,27 @@
 """The alarm rules once more, slow and obvious: one reading at a time, plain objects, whole history.
 
-What ``alerts.engine`` does with arrays must be what this does. Silence is left out: it has no
-arrays worth comparing.
+What ``alerts.engine`` does with arrays must be what this does. What conditions do to each other is
+in ``tests.oracle.links``, silence in ``tests.oracle.silence``. Detectors and forecasts have oracles
+of their own; the ladder that their values climb is the one here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 
-from alerts.rules import Level, LoadedRule, Rule
+from alerts.rules import Hours, Level, LoadedRule, Override, Part, Rule
 from core.model import Quality, Severity, TransitionKind
 from core.registry import Registry, SeriesInfo
 
 CLOCK_TOLERANCE_US = 300_000_000
 BUCKETS = 11
+CHINA = timezone(timedelta(hours=8))
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+DOUBTFUL = Quality.OUT_OF_RANGE | Quality.JUMP | Quality.STUCK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,20 +50,81 @@ class Change:
 
 @dataclass(slots=True)
 class Step:
-    """One level of one rule on one series: on or off, with a timer for the change."""
+    """One level of one rule on one subject: on or off, with a timer for the change.
+
+    ``seen`` is, for a rule that counts, whether each value since the last change was beyond it.
+    """
 
     on: bool = False
     since_us: int | None = None
+    seen: list[bool] = field(default_factory=list)
 
-    def see(self, wants_change: bool, wait_us: int, at_us: int) -> None:
+    def see(self, wants_change: bool, wait_us: int, at_us: int, *, shut: bool = False) -> None:
         if not wants_change:
             self.since_us = None
             return
         if self.since_us is None:
             self.since_us = at_us
-        if at_us - self.since_us >= wait_us:
+        if at_us - self.since_us >= wait_us and not (shut and not self.on):
             self.on = not self.on
             self.since_us = None
+            self.seen.clear()
+
+
+@dataclass(slots=True)
+class Ladder:
+    """The steps of one rule on one subject."""
+
+    rule: Rule
+    levels: tuple[Level, ...]
+    steps: list[Step]
+
+    @property
+    def level(self) -> int:
+        return sum(step.on for step in self.steps)
+
+    def see(self, value: float, at_us: int, *, doubtful: bool) -> tuple[int, int]:
+        """Judge a value; return how many levels were on before and are now."""
+        rule = self.rule
+        before = self.level
+        ended = False
+        shut = before == 0 and bool(rule.hours) and not in_hours(rule.hours, at_us)
+        for step, level in zip(self.steps, self.levels, strict=True):
+            wait_s = rule.clear_dwell_s if step.on else rule.dwell_s
+            wanted = ends(rule, level, value) if step.on else begins(rule, level, value)
+            if doubtful and wanted == step.on:
+                continue  # it speaks only for an alarm
+            beyond = wanted
+            if rule.of_last is not None and not step.on:
+                step.seen.append(beyond)
+                wanted = sum(step.seen[-rule.of_last.m :]) >= rule.of_last.n
+            was_on = step.on
+            step.see(wanted, round(wait_s * 1e6), at_us, shut=shut or not beyond)
+            ended = ended or (was_on and not step.on)
+        if ended and rule.of_last is not None:
+            for step in self.steps:
+                if not step.on:  # all counts begin anew
+                    step.since_us = None
+                    step.seen.clear()
+        return before, self.level
+
+    def change(self, before: int, after: int) -> tuple[TransitionKind, Severity, float]:
+        if after > before:
+            kind = TransitionKind.ESCALATED if before else TransitionKind.RAISED
+            return kind, self.levels[after - 1].rank, limits(self.rule, self.levels[after - 1])[0]
+        threshold = limits(self.rule, self.levels[after])[1]
+        if after:
+            return TransitionKind.EASED, self.levels[after - 1].rank, threshold
+        return TransitionKind.RETURNED, self.levels[before - 1].rank, threshold
+
+    def forget(self) -> None:
+        for step in self.steps:
+            step.since_us = None
+            step.seen.clear()
+
+
+def ladder(rule: Rule, levels: tuple[Level, ...]) -> Ladder:
+    return Ladder(rule=rule, levels=levels, steps=[Step() for _ in levels])
 
 
 @dataclass(slots=True)
@@ -67,104 +133,254 @@ class Condition:
 
     entry: LoadedRule
     info: SeriesInfo
-    steps: list[Step]
+    ladder: Ladder
     history: list[tuple[int, float]] = field(default_factory=list)
+    ended_runs: list[float] = field(default_factory=list)
+    run: tuple[int, float] | None = None
 
     def see(self, row: Row) -> Change | None:
         rule = self.entry.rule
         if row.quality & rule.reject_mask or not np.isfinite(row.value):
             return None
-        value: float | None = row.value
-        if rule.type == "rise":
-            value = slope_per_minute(self.history, row, rule)
-            self.history.append((row.observed_us, float(np.float32(row.value))))
+        value = self.judged(row)
         if value is None:
             return None
-        before = sum(step.on for step in self.steps)
-        doubtful = row.quality & (Quality.OUT_OF_RANGE | Quality.JUMP | Quality.STUCK)
-        for step, level in zip(self.steps, rule.levels, strict=True):
-            wait_s = rule.clear_dwell_s if step.on else rule.dwell_s
-            wanted = ends(rule, level, value) if step.on else begins(rule, level, value)
-            if doubtful and wanted == step.on:
-                continue  # it speaks only for an alarm
-            step.see(wanted, round(wait_s * 1e6), row.observed_us)
-        after = sum(step.on for step in self.steps)
-        return None if after == before else self.change(before, after, value, row.observed_us)
-
-    def change(self, before: int, after: int, value: float, at_us: int) -> Change:
-        levels = self.entry.rule.levels
-        if after > before:
-            kind = TransitionKind.ESCALATED if before else TransitionKind.RAISED
-            severity, threshold = levels[after - 1].rank, levels[after - 1].raise_at
-        elif after:
-            kind = TransitionKind.EASED
-            severity, threshold = levels[after - 1].rank, levels[after].clear_at
-        else:
-            kind = TransitionKind.RETURNED
-            severity, threshold = levels[before - 1].rank, levels[0].clear_at
-        assert threshold is not None
+        before, after = self.ladder.see(
+            value, row.observed_us, doubtful=bool(row.quality & DOUBTFUL)
+        )
+        if before == after:
+            return None
+        kind, severity, threshold = self.ladder.change(before, after)
         return Change(
-            rule_id=self.entry.rule.id,
+            rule_id=rule.id,
             subject=f"device:{self.info.device_id}",
             kind=kind,
             severity=severity,
-            at_us=at_us,
+            at_us=row.observed_us,
             value=value,
             threshold=threshold,
         )
 
+    def judged(self, row: Row) -> float | None:
+        rule = self.entry.rule
+        if rule.type in ("rise", "fall"):
+            slope = slope_per_minute(self.history, row, rule)
+            self.history.append((row.observed_us, float(np.float32(row.value))))
+            return -slope if rule.type == "fall" and slope is not None else slope
+        if rule.type == "stuck":
+            return self.run_length(row)
+        return row.value
+
+    def run_length(self, row: Row) -> float | None:
+        options = self.entry.rule.options
+        tolerance = float(options.get("tolerance", 0.0))
+        if self.run is not None and abs(row.value - self.run[1]) > tolerance:
+            if not self.ladder.level:
+                self.ended_runs.append((row.observed_us - self.run[0]) / 1e6)
+            self.run = None
+        if self.run is None:
+            self.run = row.observed_us, row.value
+        length = (row.observed_us - self.run[0]) / 1e6
+        if not options.get("learn"):
+            return length
+        if len(self.ended_runs) < 20:
+            return None
+        usual = 0.0
+        for ended in self.ended_runs:
+            usual = max(usual * 0.995, ended)
+        return length / usual if usual else None
+
     def forget(self) -> None:
         self.history.clear()
-        for step in self.steps:
-            step.since_us = None
+        self.run = None
+        self.ladder.forget()
+
+
+@dataclass(slots=True)
+class Together:
+    """One ``all`` or ``any`` rule on one device."""
+
+    entry: LoadedRule
+    device: str
+    ladder: Ladder
+    true: list[bool]
+    last_us: int = 0
+
+    def see(self, rows: list[tuple[str, Row]]) -> Change | None:
+        """Judge readings (quantity, reading) of one time."""
+        rule = self.entry.rule
+        taken = [self.take(n, row) for q, row in rows for n in self.parts(q)]
+        if not any(taken):
+            return None
+        self.last_us = max(self.last_us, rows[0][1].observed_us)
+        count = sum(self.true)
+        before, after = self.ladder.see(count, self.last_us, doubtful=False)
+        if before == after:
+            return None
+        kind, severity, threshold = self.ladder.change(before, after)
+        return Change(
+            rule_id=rule.id,
+            subject=f"device:{self.device}",
+            kind=kind,
+            severity=severity,
+            at_us=self.last_us,
+            value=count,
+            threshold=threshold,
+        )
+
+    def parts(self, quantity: str) -> list[int]:
+        parts = self.entry.rule.parts
+        return [n for n, part in enumerate(parts) if part.quantity == quantity]
+
+    def take(self, number: int, row: Row) -> bool:
+        """Let a part see a reading; tell whether it took it in."""
+        rule = self.entry.rule
+        part = rule.parts[number]
+        if row.quality & rule.reject_mask or not np.isfinite(row.value):
+            return False
+        true = holds(part, row.value, self.true[number])
+        if row.quality & DOUBTFUL and not true:
+            return False
+        self.true[number] = true
+        return True
 
 
 class SlowEngine:
     """Judges readings one by one."""
 
-    def __init__(self, rules: Iterable[LoadedRule], registry: Registry) -> None:
+    def __init__(
+        self,
+        rules: Iterable[LoadedRule],
+        registry: Registry,
+        overrides: Iterable[Override] = (),
+    ) -> None:
+        self.registry = registry
+        self.overrides = {(one.rule_id, one.device_id): one for one in overrides}
         self.last_us: dict[int, int] = {}
         self.conditions: dict[int, list[Condition]] = {
             info.series_id: [] for info in registry.by_id.values()
         }
+        self.together: list[Together] = []
         for entry in rules:
-            for info in registry.by_id.values():
-                select = entry.rule.select
-                if info.quantity == select.quantity and info.kind in select.kind:
-                    steps = [Step() for _ in entry.rule.levels]
-                    self.conditions[info.series_id].append(Condition(entry, info, steps))
+            if entry.rule.type in ("all", "any"):
+                self.lay_together(entry)
+            elif entry.rule.type not in ("missing", "gateway_offline"):
+                self.lay(entry)
+
+    def lay(self, entry: LoadedRule) -> None:
+        for info in self.registry.by_id.values():
+            levels = self.levels(entry.rule, info, entry.rule.select.quantity)
+            if levels:
+                condition = Condition(entry, info, ladder(entry.rule, levels))
+                self.conditions[info.series_id].append(condition)
+
+    def lay_together(self, entry: LoadedRule) -> None:
+        rule = entry.rule
+        for device in sorted(self.registry.devices):
+            infos = [self.registry.find(f"{device}:{part.quantity}") for part in rule.parts]
+            found = [
+                self.levels(rule, info, info.quantity) if info is not None else () for info in infos
+            ]
+            if all(found) if rule.type == "all" else any(found):
+                levels = next(filter(None, found))
+                false = [False] * len(rule.parts)
+                self.together.append(Together(entry, device, ladder(rule, levels), false))
+
+    def levels(self, rule: Rule, info: SeriesInfo, quantity: str) -> tuple[Level, ...]:
+        """Return the ladder that a series is judged by, none if it is not judged."""
+        select = rule.select
+        if info.quantity != quantity or (select.kind and info.kind not in select.kind):
+            return ()
+        if select.device and info.device_id not in select.device:
+            return ()
+        if select.space and not any(code in select.space for code in info.spaces):
+            return ()
+        if any(tag not in info.tags for tag in select.tags):
+            return ()
+        override = self.overrides.get((rule.id, info.device_id))
+        if override is None:
+            return rule.levels
+        return (override.levels or rule.levels) if override.enabled else ()
 
     def process(self, rows: Iterable[Row]) -> list[Change]:
         """Judge one batch: series by series, in order of event time."""
-        changes = []
+        changes: list[Change] = []
+        fresh: list[Row] = []
         for row in sorted(rows, key=lambda row: (row.series, row.observed_us)):
-            changes += self.see(row)
+            if self.is_fresh(row):
+                fresh.append(row)
+                seen = (condition.see(row) for condition in self.conditions[row.series])
+                changes += filter(None, seen)
+        changes += self.see_together(fresh)
         return sorted(changes, key=lambda change: (change.at_us, change.rule_id, change.subject))
 
-    def see(self, row: Row) -> list[Change]:
+    def see_together(self, rows: list[Row]) -> list[Change]:
+        changes = []
+        for one in self.together:
+            mine: dict[int, list[tuple[str, Row]]] = {}
+            for row in rows:
+                info = self.registry.by_id[row.series]
+                if info.device_id == one.device and one.parts(info.quantity):
+                    mine.setdefault(row.observed_us, []).append((info.quantity, row))
+            changes += [change for _, group in sorted(mine.items()) if (change := one.see(group))]
+        return changes
+
+    def is_fresh(self, row: Row) -> bool:
         if row.series not in self.conditions:
-            return []
+            return False
         if row.quality & (Quality.BACKFILLED | Quality.DUPLICATE):
-            return []
-        conditions = self.conditions[row.series]
+            return False
         last_us = self.last_us.get(row.series, 0)
         if row.observed_us <= last_us:
-            if last_us <= row.received_us + CLOCK_TOLERANCE_US:
-                return []
-            for condition in conditions:
+            if row.observed_us == last_us or last_us <= row.received_us + CLOCK_TOLERANCE_US:
+                return False
+            for condition in self.conditions[row.series]:
                 condition.forget()
+            info = self.registry.by_id[row.series]
+            for one in self.together:
+                if one.device == info.device_id and one.parts(info.quantity):
+                    one.last_us = 0
+                    one.ladder.forget()
         self.last_us[row.series] = row.observed_us
-        return [change for condition in conditions if (change := condition.see(row)) is not None]
+        return True
+
+
+def limits(rule: Rule, level: Level) -> tuple[float, float]:
+    if level.raise_at is None or level.clear_at is None:
+        needed = float(len(rule.parts)) if rule.type == "all" else 1.0
+        return needed, needed
+    return level.raise_at, level.clear_at
 
 
 def begins(rule: Rule, level: Level, value: float) -> bool:
-    assert level.raise_at is not None
-    return value <= level.raise_at if rule.type == "low" else value >= level.raise_at
+    raise_at = limits(rule, level)[0]
+    return value <= raise_at if rule.type == "low" else value >= raise_at
 
 
 def ends(rule: Rule, level: Level, value: float) -> bool:
-    assert level.clear_at is not None
-    return value > level.clear_at if rule.type == "low" else value < level.clear_at
+    clear_at = limits(rule, level)[1]
+    return value > clear_at if rule.type == "low" else value < clear_at
+
+
+def holds(part: Part, value: float, now: bool) -> bool:
+    if part.type == "low":
+        return value <= (part.clear_at if now else part.raise_at)
+    return value >= (part.clear_at if now else part.raise_at)
+
+
+def in_hours(hours: tuple[Hours, ...], at_us: int) -> bool:
+    at = datetime.fromtimestamp(at_us / 1e6, UTC).astimezone(CHINA)
+    minute = at.hour * 60 + at.minute
+    today, yesterday = DAYS[at.weekday()], DAYS[at.weekday() - 1]
+    for one in hours:
+        begin, end = (int(t[:2]) * 60 + int(t[3:]) for t in (one.begin, one.end))
+        days = one.days or DAYS
+        over_midnight = end <= begin
+        if today in days and begin <= minute and (over_midnight or minute < end):
+            return True
+        if over_midnight and yesterday in days and minute < end:
+            return True
+    return False
 
 
 def slope_per_minute(history: list[tuple[int, float]], row: Row, rule: Rule) -> float | None:

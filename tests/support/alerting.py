@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from alerts.engine import Engine
-from alerts.rules import LoadedRule, parse
+from alerts.rule_texts import parse
+from alerts.rules import LoadedRule
 from core.batch import Batch, of
 from core.model import Field, Severity, Transition, TransitionKind
 from core.registry import Registry, SeriesInfo
@@ -55,6 +58,34 @@ field = "fire"
 select = { kind = ["heat"], quantity = "temperature" }
 levels = [{ severity = "orange", raise = 8.3, clear = 4.0 }]
 """
+FALL = RISE.replace('"rise"', '"fall"')
+STUCK = """
+type = "stuck"
+field = "water"
+select = { kind = ["waterlogging"], quantity = "depth" }
+levels = [
+    { severity = "blue", raise = 30, clear = 30 },
+    { severity = "yellow", raise = 90, clear = 60 },
+]
+reject_quality = ["device_fault"]
+"""
+ALL = """
+type = "all"
+field = "fire"
+select = { kind = ["smoke"] }
+levels = [{ severity = "orange" }]
+parts = [
+    { quantity = "smoke_obscuration", type = "high", raise = 4, clear = 2 },
+    { quantity = "smoke_alarm", type = "high", raise = 1, clear = 0.5 },
+]
+"""
+ANY = ALL.replace('"all"', '"any"')
+SMOKE = """
+type = "high"
+field = "fire"
+select = { kind = ["smoke"], quantity = "smoke_alarm" }
+levels = [{ severity = "orange", raise = 1, clear = 0.5 }]
+"""
 MISSING = """
 type = "missing"
 field = "system"
@@ -93,6 +124,20 @@ def registry(
                 interval_s=interval_s,
             )
             infos.append(info)
+    return Registry(infos)
+
+
+def placed(
+    *devices: tuple[str, str, tuple[str, ...]], at: dict[str, tuple[float, float]] | None = None
+) -> Registry:
+    """Register devices of (id, kind, spaces), all behind one gateway; ``at`` is (lon, lat)."""
+    where = at or {}
+    plain = registry(*((device, kind) for device, kind, _ in devices))
+    spaces = {device: codes for device, _, codes in devices}
+    infos = []
+    for info in plain.by_id.values():
+        lon, lat = where.get(info.device_id, (math.nan, math.nan))
+        infos.append(replace(info, spaces=spaces[info.device_id], lon=lon, lat=lat))
     return Registry(infos)
 
 

@@ -1,18 +1,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from alerts.engine import Engine, OpenCondition
 from alerts.rulebook import read_packaged
 from alerts.rules import LoadedRule
-from core.model import Quality, Severity, Transition
-from tests.oracle.rules import Change, Row, SlowEngine
+from core.model import Quality, Severity
 from tests.support.alerting import (
     HIGH,
     LADDER,
@@ -331,83 +326,3 @@ def test_adopt_keeps_an_active_condition_at_its_severity_when_the_ladder_changes
     new.adopt(old)
     assert feed(new, 1, [(1, 0.45)]) == []
     assert feed(new, 1, [(2, 0.30)]) == [("eased", "blue", "2")]
-
-
-SERIES = registry(("heat-1", "heat"), ("pond-1", "waterlogging"), ("volt-1", "charging_voltage"))
-RULES = loaded(
-    HIGH + "dwell_s = 3",
-    RISE,
-    RISE.replace("8.3", "31.7").replace("4.0", "12.9").replace("30", "12") + "dwell_s = 2",
-    LADDER + "clear_dwell_s = 5",
-    LADDER + "dwell_s = 4",
-    LOW,
-)
-GRIDS = {
-    1: [20.0, 20.7, 23.1, 31.3, 49.0, 50.0, 55.2, 57.0, 80.0],
-    2: [0.0, 0.13, 0.14, 0.15, 0.26, 0.3, 0.39, 0.41, 0.59, 0.61],
-    3: [186.0, 187.0, 188.0, 195.0, 198.0, 199.0, 200.0, 201.0],
-    4: [0.0],
-}
-QUALITIES = [0] * 10 + [bit for bit in Quality if bit]
-
-
-@st.composite
-def streams(draw: st.DrawFn, *, late: bool) -> list[Row]:
-    """Readings of four series; each series' event time rises unless ``late``."""
-    rows: list[Row] = []
-    clock_us = dict.fromkeys(GRIDS, T0_US)
-    steps = st.sampled_from([-3, 0, 1, 2, 3, 5, 40] if late else [1, 1, 2, 2.7, 3, 5, 40])
-    for _ in range(draw(st.integers(1, 90))):
-        series = draw(st.sampled_from([1, 1, 1, 2, 3, 4]))
-        clock_us[series] += round(draw(steps) * S)
-        observed_us = clock_us[series]
-        if late and draw(st.integers(0, 30)) == 0:
-            observed_us += 4000 * S
-        rows.append(
-            Row(
-                series=series,
-                observed_us=observed_us,
-                received_us=clock_us[series],
-                value=draw(st.sampled_from(GRIDS[series])),
-                quality=draw(st.sampled_from(QUALITIES)),
-            )
-        )
-    return rows
-
-
-def cut(rows: Sequence[Row], sizes: Sequence[int]) -> list[list[Row]]:
-    parts, begin = [], 0
-    for size in sizes:
-        parts.append(list(rows[begin : begin + size]))
-        begin += size
-    return [*parts, list(rows[begin:])]
-
-
-def same(fast: list[Transition], slow: list[Change]) -> None:
-    fields = ("rule_id", "subject", "kind", "severity", "at_us", "threshold")
-    assert [[getattr(t, f) for f in fields] for t in fast] == [
-        [getattr(t, f) for f in fields] for t in slow
-    ]
-    assert np.allclose([t.value for t in fast], [t.value for t in slow], rtol=1e-4, atol=1e-4)
-
-
-@settings(max_examples=60, deadline=None)
-@given(streams(late=True), st.lists(st.integers(0, 20)), st.randoms(use_true_random=False))
-def test_the_engine_agrees_with_the_oracle(
-    rows: list[Row], sizes: list[int], chance: random.Random
-) -> None:
-    fast, slow = Engine(RULES, SERIES, now_us=T0_US), SlowEngine(RULES, SERIES)
-    for part in cut(rows, sizes):
-        # Of two readings at one time the first counts; that order is not ours to shuffle.
-        distinct = list({(r.series, r.observed_us): r for r in part}.values())
-        chance.shuffle(distinct)
-        same(fast.process(batch(distinct)), slow.process(distinct))
-
-
-@settings(max_examples=40, deadline=None)
-@given(streams(late=False), st.lists(st.integers(0, 20)))
-def test_batch_boundaries_do_not_matter(rows: list[Row], sizes: list[int]) -> None:
-    one, many = Engine(RULES, SERIES, now_us=T0_US), Engine(RULES, SERIES, now_us=T0_US)
-    whole = one.process(batch(rows))
-    parts = [t for part in cut(rows, sizes) for t in many.process(batch(part))]
-    assert whole == sorted(parts, key=lambda t: (t.at_us, t.rule_id, t.subject))
