@@ -13,7 +13,7 @@ password() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 keep() { [ -s "$1" ] || { cat >"$1.new" && chmod 444 "$1.new" && mv "$1.new" "$1"; }; }
 
 password | keep secrets/postgres_password
-password | keep secrets/mqtt_ingest
+for user in ingest notify serve; do password | keep "secrets/mqtt_$user"; done
 printf 'postgresql://blocktwin:%s@db:5432/blocktwin' "$(cat secrets/postgres_password)" |
   keep secrets/database_dsn
 for gateway in "$@"; do
@@ -28,7 +28,7 @@ done
 
 # The broker's file holds hashes; the program that makes them comes with mosquitto.
 {
-  printf 'ingest:%s\n' "$(cat secrets/mqtt_ingest)"
+  for user in ingest notify serve; do printf '%s:%s\n' "$user" "$(cat "secrets/mqtt_$user")"; done
   for file in secrets/gateways/*; do
     [ ! -e "$file" ] || printf '%s:%s\n' "$(basename "$file")" "$(cat "$file")"
   done

@@ -19,6 +19,7 @@ from ingest.lanes import TwoLanes
 from ingest.metrics import Metrics
 from ingest.rejected_command import rejected
 from ingest.store import Store
+from ingest.warn import Warner
 from ingest.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -94,12 +95,36 @@ def build(
         "Connections made to the broker after the first one.",
         lambda: max(0, source.connects - 1),
     )
-    return Worker(
+    warner = Warner(mqtt, ingest)
+    metrics.follow(
+        "blocktwin_ingest_warnings_given_up",
+        "Provisional alarms lost because the broker was away for too long.",
+        lambda: warner.given_up,
+    )
+    worker = Worker(
         ingest=ingest,
+        mqtt=mqtt,
         database=database,
         alerts=alerts,
         source=source,
         store=Store(database, ingest.worker_id, alarms.apply),
+        warner=warner,
         metrics=metrics,
         stop=stop,
     )
+    metrics.follow(
+        "blocktwin_ingest_transitions_dropped",
+        "Alarm transitions dropped because too many waited for the database.",
+        lambda: worker.lookout.held.lost,
+    )
+    metrics.show(
+        "blocktwin_ingest_watching",
+        "1 while readings are judged that cannot be stored now, 0 otherwise.",
+        lambda: worker.lookout.stands,
+    )
+    metrics.show(
+        "blocktwin_ingest_transitions_held",
+        "Alarm transitions judged and not yet committed.",
+        lambda: len(worker.lookout.held),
+    )
+    return worker

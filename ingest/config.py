@@ -142,10 +142,28 @@ class IngestConfig(Section, frozen=True, kw_only=True):
         Meta(
             ge=0,
             le=86_400,
-            description="seconds of stored readings the alarm engine is shown at "
-            "start; shorter than a rule's window delays that rule after a restart",
+            description="seconds of stored readings the alarm engine is shown at a start without "
+            "a snapshot; shorter than a rule's window delays that rule then",
         ),
     ] = 900.0
+    snapshot_every_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=3600,
+            description="seconds between two snapshots of the alarm engine; a restart reads as "
+            "many seconds of readings again, so long ones make it slow, short ones cost writing",
+        ),
+    ] = 60.0
+    watch_after_s: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            le=60,
+            description="seconds a commit may take before readings are judged without it, from a "
+            "second session at the broker; a database that refuses is not waited for",
+        ),
+    ] = 0.5
     settle_s: Annotated[
         float,
         Meta(

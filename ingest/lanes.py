@@ -20,6 +20,9 @@ from ingest.source import MqttSource
 
 USUAL = Lane(channels=tuple(one for one in CHANNELS if one is not Channel.EVENT))
 URGENT = Lane(name="-event", channels=(Channel.EVENT,))
+Seen = tuple[int, int]
+"""How many messages have come so far in the urgent and in the usual session."""
+
 _GATHER_S = 0.005  # seconds an urgent batch stays open for what comes together with its first
 
 
@@ -78,6 +81,12 @@ class TwoLanes:
     async def next_urgent(self) -> list[Message]:
         """Return what has come in the urgent session, at once; none when there is nothing."""
         return await self._urgent.next_batch(0) if self._urgent.backlog else []
+
+    def peek(self, after: Seen) -> tuple[list[Message], Seen]:
+        """Return what waits in both and came after what was seen; the urgent first."""
+        urgent, n = self._urgent.peek(after[0])
+        usual, m = self._usual.peek(after[1])
+        return urgent + usual, (n, m)
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Tell the broker that these are safe; each session knows its own."""

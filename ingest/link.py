@@ -82,11 +82,13 @@ class Lane:
 
     Attributes:
         name: what tells its client id from those of the worker's other sessions.
-        channels: what it subscribes to.
+        channels: what it subscribes to; none for one that only publishes.
+        keep: whether the broker keeps the session, and what comes meanwhile, when we are away.
     """
 
     name: str = ""
     channels: tuple[Channel, ...] = CHANNELS
+    keep: bool = True
 
 
 class Link(asyncio.Protocol):
@@ -153,6 +155,11 @@ class Link(asyncio.Protocol):
         while self._connack is None:
             await self._answer()
         self._log_in(self._connack)
+        if self._lane.channels:
+            await self._listen()
+        self.opened = True
+
+    async def _listen(self) -> None:
         self._wanted = self._subscribe()
         self._send(encode(self._wanted, Level.V5))
         if self.session_present:
@@ -163,7 +170,6 @@ class Link(asyncio.Protocol):
             await self._answer()
         if self._suback is not None:
             self._check_granted(self._suback)
-        self.opened = True
 
     def _trust(self) -> ssl.SSLContext | None:
         """A certificate that is being replaced ends no worker: it tries again."""
@@ -176,12 +182,12 @@ class Link(asyncio.Protocol):
         named = bool(self._mqtt.username)
         return Connect(
             client_id=f"blocktwin-ingest-{self._ingest.worker_id}{self._lane.name}",
-            clean_start=False,
+            clean_start=not self._lane.keep,
             keepalive_s=self._mqtt.keepalive_s,
             username=self._mqtt.username if named else None,
             password=self._mqtt.secret().encode() if named else None,
             properties=Properties(
-                session_expiry_s=self._mqtt.session_expiry_s,
+                session_expiry_s=self._mqtt.session_expiry_s if self._lane.keep else 0,
                 receive_maximum=self._mqtt.receive_maximum,
                 maximum_packet=self._most,
             ),
@@ -225,10 +231,7 @@ class Link(asyncio.Protocol):
         self.session_present = connack.session_present
         self._outbox.most = said.receive_maximum or 65_535
         self._outbox.most_bytes = said.maximum_packet or 0
-        if connack.session_present:
-            self._send(b"".join(self._outbox.again()))
-        else:
-            self._outbox.clear()
+        self._send(b"".join(self._outbox.resume(session_present=connack.session_present)))
 
     def _check_granted(self, suback: Suback) -> None:
         if any(code >= REFUSED for code in suback.reasons):
@@ -438,11 +441,13 @@ class Link(asyncio.Protocol):
     def _tell_refusal(self, reason: int) -> None:
         if reason >= REFUSED and not self._refusal_told:
             self._refusal_told = True
+            receipts = bool(self._lane.channels)
             log.warning(
-                "the broker refuses a receipt: %s; let user %r write to bt/v1/+/+/receipt in its "
-                "access list",
+                "the broker refuses %s: %s; let user %r write to %s in its access list",
+                "a receipt" if receipts else "a provisional alarm",
                 wording(reason),
                 self._mqtt.username,
+                "bt/v1/+/+/receipt" if receipts else "bt/v1/alarm/+/+",
             )
 
     def _tick(self) -> None:

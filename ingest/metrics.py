@@ -128,6 +128,9 @@ class Metrics:
     batch_s: Histogram = field(init=False)
     commit_s: Latencies = field(init=False)
     alarm_s: Latencies = field(init=False)
+    warn_s: Latencies = field(init=False)
+    snapshot_s: Histogram = field(init=False)
+    snapshot_bytes: Gauge = field(init=False)
     failures: Counter = field(init=False)
     transitions_lost: Counter = field(init=False)
     rejected: Counter = field(init=False)
@@ -181,11 +184,29 @@ class Metrics:
             "blocktwin_alarm_commit_seconds",
             "Seconds from the time of the reading that decided an alarm to its commit.",
         )
-        self.registry.register(self.commit_s)
-        self.registry.register(self.alarm_s)
+        self.warn_s = Latencies(
+            "blocktwin_alarm_warning_seconds",
+            "Seconds from the time that decided a life-safety alarm to its provisional alarm.",
+        )
+        for latencies in (self.commit_s, self.alarm_s, self.warn_s):
+            self.registry.register(latencies)
+        self._add_snapshots()
         self._add_flow()
         info = Gauge("blocktwin_build_info", "Version.", ["version"], registry=self.registry)
         info.labels(version()).set(1)
+
+    def _add_snapshots(self) -> None:
+        self.snapshot_s = Histogram(
+            "blocktwin_ingest_snapshot_seconds",
+            "Seconds the batches waited for a snapshot of the alarm engine to be taken.",
+            registry=self.registry,
+            buckets=EDGES_S[::4],
+        )
+        self.snapshot_bytes = Gauge(
+            "blocktwin_ingest_snapshot_bytes",
+            "Bytes of the last snapshot that was written.",
+            registry=self.registry,
+        )
 
     def _add_flow(self) -> None:
         """Make what shows how full and how late the worker is, and what it costs."""

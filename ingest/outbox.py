@@ -12,12 +12,16 @@ _JSON = Properties(content_type="application/json")
 class Outbox:
     """Gives each message a packet id and keeps it until its PUBACK.
 
+    Args:
+        lasting: whether a message is sent again also when the broker has forgotten our session.
+
     Attributes:
         most: messages that may be under way, the broker's receive maximum (section 3.3.4).
         most_bytes: the largest packet that the broker takes (section 3.2.2.3.6).
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, lasting: bool = False) -> None:
+        self._lasting = lasting
         self.most = _IDS
         self.most_bytes = 0
         self._sent: dict[int, bytes] = {}
@@ -58,6 +62,18 @@ class Outbox:
         for packet in list(self._sent)[self.most :]:
             del self._sent[packet]
         return [bytes((data[0] | _DUPLICATE,)) + data[1:] for data in self._sent.values()]
+
+    def resume(self, *, session_present: bool) -> list[bytes]:
+        """Return what a new connection must send first.
+
+        In a new session (section 3.2.2.1.1) everything is a first try, so nothing is marked.
+        """
+        if session_present:
+            return self.again()
+        if self._lasting:
+            return list(self._sent.values())[: self.most]
+        self.clear()
+        return []
 
     def clear(self) -> None:
         """Forget all; the broker has a new session (section 3.2.2.1.1)."""

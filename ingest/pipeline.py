@@ -8,16 +8,16 @@ work is known to be committed.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from alerts.engine import Engine
-from alerts.rules import LoadedRule
+from alerts.rules import LoadedRule, Rule
 from core.batch import I4, Batch
-from core.model import Rejected, RejectReason, Transition
+from core.model import Quality, Rejected, RejectReason, Transition
 from ingest.accounts import GatewayWord
 from ingest.check import Checked, Limits, Tables, check
 from ingest.decode import Decoded, decode
@@ -64,6 +64,11 @@ class Opened:
     decoded: Decoded
     tables: Tables
 
+    @property
+    def strangers(self) -> bool:
+        """Whether there are names among the readings that the tables do not know."""
+        return bool(self.decoded.names)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marked:
@@ -101,9 +106,25 @@ def _runs(message: npt.NDArray[np.intp]) -> Iterator[tuple[int, range]]:
         yield int(message[begin]), range(begin, end)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fresh:
+    """A registry and rules that were read anew, laid out; engine and marker know nothing yet."""
+
+    rules: Sequence[LoadedRule]
+    tables: Tables
+    marker: Marker
+    engine: Engine
+
+
 @dataclass(slots=True, kw_only=True)
 class Pipeline:
-    """What the worker knows between two batches."""
+    """What the worker knows between two batches.
+
+    Attributes:
+        owed: ends of open alarms that nothing judges any longer, found at start; to be committed.
+        onsets: when the conditions of the open alarms began, by rule and subject (event time, us).
+        by_id: the rules that judge, by id.
+    """
 
     rules: Sequence[LoadedRule]
     tables: Tables
@@ -112,6 +133,26 @@ class Pipeline:
     ledger: Ledger
     limits: Limits
     marked: Marked = field(default_factory=Marked)
+    owed: Sequence[Transition] = ()
+    onsets: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    by_id: Mapping[str, Rule] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make what depends on the rules."""
+        self.by_id = {entry.rule.id: entry.rule for entry in self.rules}
+
+    def renew(self, fresh: Fresh) -> list[Transition]:
+        """Go on with another registry and other rules; conditions under way go on.
+
+        Returns:
+            The ends of those that nothing judges any longer.
+        """
+        ended = fresh.engine.adopt(self.engine)
+        fresh.marker.adopt(self.marker)
+        self.rules, self.tables = fresh.rules, fresh.tables
+        self.engine, self.marker = fresh.engine, fresh.marker
+        self.by_id = {entry.rule.id: entry.rule for entry in self.rules}
+        return ended
 
     def open(self, messages: Sequence[Message]) -> Opened:
         """Decode messages; may be done while the batch before them is being stored."""
@@ -199,3 +240,53 @@ class Pipeline:
         )
         work = Work(rejected=[reject], received=reject.readings, draft=prepared.work.draft)
         return Prepared(work=work, messages=[message], again=prepared.again)
+
+
+@dataclass(slots=True, kw_only=True)
+class Glance:
+    """Judges messages that somebody else will store: the engine goes on, nothing else does.
+
+    Attributes:
+        pipeline: whose engine judges.
+        marker: a copy of its marker; the own one sees the messages when they are stored.
+        tables: what the copy was made for.
+        age_us: see ``age_us``, of what was judged last.
+    """
+
+    pipeline: Pipeline
+    marker: Marker
+    tables: Tables
+    age_us: float | None = None
+
+    @classmethod
+    def of(cls, pipeline: Pipeline) -> Glance:
+        """Begin where the pipeline is now."""
+        marker = Marker(pipeline.tables, pipeline.marker.delays)
+        marker.adopt(pipeline.marker)
+        return cls(pipeline=pipeline, marker=marker, tables=pipeline.tables)
+
+    def judge(self, messages: Sequence[Message]) -> list[Transition]:
+        """Return what the engine makes of messages; what cannot be judged is passed over."""
+        tables = self.pipeline.tables
+        if tables is not self.tables:
+            marker = Marker(tables, self.marker.delays)
+            marker.adopt(self.marker)
+            self.marker, self.tables = marker, tables
+        data = [message for message in messages if not is_status(message)]
+        checked = check(
+            decode(data, tables.series, tables.units), data, tables, self.pipeline.limits
+        )
+        batch = self.marker.mark(checked.batch)
+        self.age_us = age_us(batch, self.age_us)
+        return self.pipeline.engine.process(batch) if len(batch) else []
+
+
+def age_us(batch: Batch, before: float | None = None) -> float | None:
+    """Return how old the readings of a batch were when they came, the middle one, in microseconds.
+
+    Backfilled ones do not count; of none, what was known ``before`` stays.
+    """
+    live = (batch.quality & int(Quality.BACKFILLED)) == 0
+    if not live.any():
+        return before
+    return float(np.median((batch.received_us - batch.observed_us)[live]))

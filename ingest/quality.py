@@ -7,6 +7,7 @@ means, and who accepts it, stands in ``docs/quality.md``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +32,9 @@ class Delays:
 
     late_s: float
     clock_skew_s: float
+
+
+_STATE = ("_newest_us", "_measured_us", "_value", "_since_us")
 
 
 class Marker:
@@ -98,8 +102,25 @@ class Marker:
     def adopt(self, old: Marker) -> None:
         """Take over the state of a marker with another registry."""
         size = min(len(self._newest_us), len(old._newest_us))
-        for name in ("_newest_us", "_measured_us", "_value", "_since_us"):
+        for name in _STATE:
             getattr(self, name)[:size] = getattr(old, name)[:size]
+
+    def state(self) -> dict[str, bytes]:
+        """Return what it knows of each series, by series id, for a snapshot."""
+        return {name: getattr(self, name).tobytes() for name in _STATE}
+
+    def resume(self, state: Mapping[str, bytes]) -> None:
+        """Take over the state of an earlier marker, as ``state`` returned it.
+
+        Raises:
+            ValueError: if it is none; the marker is as it was.
+        """
+        if set(state) != set(_STATE) or len({len(data) for data in state.values()}) > 1:
+            raise ValueError("not the state of a marker")
+        size = min(len(self._newest_us), len(state["_newest_us"]) // 8)
+        for name in _STATE:
+            mine = getattr(self, name)
+            mine[:size] = np.frombuffer(state[name], dtype=mine.dtype, count=size)
 
     def _judge(self, rows: Batch, *, advance: bool) -> I4:
         """Return what is to be set on rows sorted by series and device time."""

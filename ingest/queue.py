@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -37,6 +38,7 @@ class Queue:
         self._weights: deque[int] = deque()
         self._weight = 0
         self._bytes = 0
+        self._put = 0
         self._since = 0.0
         self._some = asyncio.Event()
         self._enough = asyncio.Event()
@@ -51,6 +53,7 @@ class Queue:
         if not self._messages:
             self._since = time.monotonic()
             self._some.set()
+        self._put += len(messages)
         weights = [message.weight() for message in messages]
         self._messages.extend(messages)
         self._weights.extend(weights)
@@ -65,6 +68,12 @@ class Queue:
             len(self._messages) >= self._ingest.queue_messages * share
             or self._bytes >= self._ingest.queue_bytes * share
         )
+
+    def peek(self, after: int) -> tuple[list[Message], int]:
+        """Return what stands here of the messages put after the ``after``-th, and their count."""
+        new = min(self._put - after, len(self._messages))
+        start = len(self._messages) - new
+        return list(itertools.islice(self._messages, start, None)), self._put
 
     async def take(self, wait_s: float) -> list[Message]:
         """Return up to ``batch_readings`` readings' worth of messages; at least one message.

@@ -56,17 +56,24 @@ class MqttSource:
         ingest: the worker's settings.
         lane: which channels to read, in which session.
         step: 1 or -1; two sources whose messages are mixed number their connections differently.
+        outbox: what is published through it; its own if none is given.
     """
 
     def __init__(
-        self, mqtt: MqttConfig, ingest: IngestConfig, lane: Lane = ALL, *, step: int = 1
+        self,
+        mqtt: MqttConfig,
+        ingest: IngestConfig,
+        lane: Lane = ALL,
+        *,
+        step: int = 1,
+        outbox: Outbox | None = None,
     ) -> None:
         self._mqtt = mqtt
         self._ingest = ingest
         self._lane = lane
         self._step = step
         self._queue = Queue(ingest)
-        self._outbox = Outbox()
+        self._outbox = Outbox() if outbox is None else outbox
         self._link: Link | None = None
         self._links = 0
         self._connects = 0
@@ -104,7 +111,11 @@ class MqttSource:
                         log.warning("%s; trying again%s", error, remedy)
                     away = True
                 else:
-                    log.info("reading from the broker at %s", self._place)
+                    log.info(
+                        "%s the broker at %s",
+                        "reading from" if self._lane.channels else "publishing to",
+                        self._place,
+                    )
                     away = False
                     if await self._watch() > self._ingest.retry_max_s:
                         delay_s = first_s
@@ -147,7 +158,7 @@ class MqttSource:
                 self._link = None
                 link.abort()
         self._connects += 1
-        if self._connects > 1 and not link.session_present:
+        if self._connects > 1 and self._lane.keep and not link.session_present:
             log.warning("the broker has kept nothing for us; what it lost the agents send again")
 
     @property
@@ -169,6 +180,13 @@ class MqttSource:
         if self._link is not None and not self._queue.full(share=0.5):
             self._link.resume()
         return messages
+
+    def peek(self, after: int) -> tuple[list[Message], int]:
+        """Return what waits and came after the ``after``-th message, and the count so far.
+
+        It is not taken: whoever only looks leaves it for whoever stores it.
+        """
+        return self._queue.peek(after)
 
     def acknowledge(self, messages: Sequence[Message]) -> None:
         """Tell the broker that these are safe; those of a lost connection come again instead."""

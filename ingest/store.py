@@ -49,6 +49,7 @@ class Work:
         draft: the committed sequences of the spools once this is written.
         words: what gateways said of themselves.
         transitions: what the alarm engine made of the batch.
+        judged_us: when it did, our clock, microseconds since the Unix epoch; 0: just now.
     """
 
     batch: Batch = field(default_factory=batches.empty)
@@ -58,6 +59,7 @@ class Work:
     draft: Draft = _NOTHING
     words: Sequence[GatewayWord] = ()
     transitions: Sequence[Transition] = ()
+    judged_us: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,14 +138,16 @@ class Store:
         with self._flushing:
             if not len(self._pending):
                 return 0
-            if self._side is None:
+            side = self._side
+            if side is None:
                 name = f"blocktwin ingest {self._worker} latest"
-                self._side = connect(self._database, application_name=name)
-                writer.prepare(self._side)
+                side = self._side = connect(self._database, application_name=name)
+                writer.prepare(side)
             try:
-                return latest.flush(self._side, self._worker, self._pending)
+                return latest.flush(side, self._worker, self._pending)
             except psycopg.Error as error:
-                self._side.close()
+                # A batch that failed meanwhile may have closed it, and forgotten it too.
+                side.close()
                 self._side = None
                 raise DatabaseAway(f"the newest values are not written: {error}") from error
 
@@ -214,7 +218,7 @@ class Store:
         written, head = self._write_batch(conn, work.batch, careful=careful)
         rejects.write(conn, work.rejected)
         if work.transitions:
-            self._apply(conn, work.transitions, _now_us())
+            self._apply(conn, work.transitions, work.judged_us or _now_us())
         accounts.save_spools(conn, work.draft.spools)
         accounts.save_words(conn, work.words)
         tally = Tally(

@@ -271,7 +271,7 @@ def test_secrets_are_made_once_and_gateways_added(tmp_path: Path) -> None:
     subprocess.run([script, "gw-02"], check=True, timeout=60, capture_output=True)
     again = {name: (made / name).read_text(encoding="ascii") for name in first}
     users = [line.partition(":")[0] for line in again.pop("mosquitto_passwd").splitlines()]
-    assert users == ["ingest", "gw-01", "gw-02"]
+    assert users == ["ingest", "notify", "serve", "gw-01", "gw-02"]
     assert again.items() <= first.items()
     assert first["postgres_password"] in first["database_dsn"]
     assert first["mqtt_ingest"] not in first["mosquitto_passwd"]

@@ -22,6 +22,7 @@ from core.errors import DatabaseAway
 from twin.api import reads
 from twin.api.hub import Frame, Hub, frame
 from twin.api.problems import AWAY
+from twin.api.provisional import Waiting
 from twin.api.reads import SQL, Conn, Row
 from twin.config import ApiConfig
 from twin.history import moment
@@ -44,6 +45,7 @@ class Live:
         event_id: the newest alarm event that the state contains.
         version: counts the readings of the topology; ``revision`` every change of what /state says.
         status: the last ``status`` event, None before the first.
+        provisional: alarms that were told and are not committed yet, as far as is known.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Live:
         self.at = datetime.fromtimestamp(0, UTC)
         self.gateways: list[Row] = []
         self.status: Frame | None = None
+        self.provisional = Waiting(clock)
 
     @property
     def ready(self) -> bool:
@@ -225,6 +228,9 @@ class Live:
                 else:
                     state.drop(alarm["alarm_id"])
                 self._hub.publish(alarm_frame(event, alarm, state))
+                self.provisional.committed(
+                    alarm["rule_id"], alarm["subject"], event["kind"], event["event_at"]
+                )
                 self.event_id = event["event_id"]
             more = len(events) == EVENTS_AT_ONCE
 

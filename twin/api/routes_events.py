@@ -63,7 +63,8 @@ class EventStream(StreamingResponse):
     response_class=EventStream,
     responses={
         200: {
-            "description": "`alarm` (with id), `state`, `status`, `reset` events; docs/api.md",
+            "description": "`alarm` (with id), `provisional`, `state`, `status`, `reset` events; "
+            "docs/api.md",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
         **refusals(401, 422, 503),
@@ -115,6 +116,7 @@ async def _opening(
     stream.skip_unnumbered()
     if live.status is not None:
         parts.append(live.status.data)
+    parts += [frame.data for frame in live.provisional.frames()]
     return [f"retry: {RECONNECT_MS}\n\n".encode(), *parts], newest
 
 

@@ -13,6 +13,7 @@ import uvicorn
 from core.config import DatabaseConfig, MqttConfig
 from core.db import migrate, pool
 from twin.api.app import create_app
+from twin.api.provisional import Ear
 from twin.api.runtime import Runtime
 from twin.config import ApiConfig
 from twin.kinds import BUILT_IN, Kinds
@@ -46,7 +47,8 @@ async def run(
 ) -> None:
     """Serve until SIGTERM or SIGINT; streams end at once, other requests within ``shutdown_s``.
 
-    ``create`` says whether and how SensorThings clients may create.
+    ``create`` says whether and how SensorThings clients may create; its broker is also where
+    provisional alarms are heard.
 
     Raises:
         DatabaseAway: there is no database at the start.
@@ -76,10 +78,16 @@ async def run(
             if gateway is not None:
                 tasks.create_task(gateway.run(), name="sensorthings gateway")
             live = tasks.create_task(runtime.live.run(), name="twin live")
+            ear = None
+            if create is not None:
+                hearing = Ear(create[1], runtime.live.provisional, runtime.hub).run()
+                ear = tasks.create_task(hearing, name="provisional alarms")
             _stop_on_signal(server, runtime)
             serving = tasks.create_task(_serve(server, runtime), name="http server")
             await serving
             live.cancel()
+            if ear is not None:
+                ear.cancel()
             if gateway is not None:
                 gateway.finish()
     log.info("stopped")
