@@ -57,7 +57,11 @@ class DeviceRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenAlarm:
-    """An alarm that is not closed; ``device_id`` and ``space_id`` are None where it has none."""
+    """An alarm that is not closed; ``device_id`` and ``space_id`` are None where it has none.
+
+    One that is ``hidden`` (shelved, suppressed, out of service) colours nothing and counts as
+    neither open nor unacknowledged; there is only a number of those.
+    """
 
     alarm_id: str
     field: Field
@@ -65,6 +69,7 @@ class OpenAlarm:
     state: AlarmState
     device_id: str | None
     space_id: int | None
+    hidden: bool = False
 
 
 class Topology:
@@ -209,7 +214,8 @@ class State:
         self.freshness: I4 = np.zeros(devices, dtype=np.int32)
         self._alarms: dict[str, OpenAlarm] = {}
         self._counts: I4 = np.zeros((spaces, len(FIELDS), len(Severity) + 1), dtype=np.int32)
-        self._unseen: I4 = np.zeros(spaces, dtype=np.int32)
+        self._unseen: I4 = np.zeros((spaces, len(FIELDS)), dtype=np.int32)
+        self._hidden: I4 = np.zeros(spaces, dtype=np.int32)
         self._on_device: I4 = np.zeros((devices, len(Severity) + 1), dtype=np.int32)
         self.device_count = self._fold(np.ones(devices, dtype=np.bool_))
         self.fresh_count = self.stale_count = np.zeros(spaces, dtype=np.int64)
@@ -298,22 +304,32 @@ class State:
         rows: list[list[int]] = np.column_stack([self._space_view(), counts]).tolist()
         return rows
 
+    def hidden(self, index: int) -> int:
+        """Return how many alarms of a space are hidden from the desk."""
+        return int(self._hidden[index])
+
     def by_field(self, index: int) -> dict[str, dict[str, int]]:
-        """Return open alarms and the worst severity of each field in a space."""
-        counts = self._counts[index]
+        """Return open and unacknowledged alarms and the worst severity of each field in a space."""
+        counts, worst = self._counts[index], _worst(self._counts[index])
         return {
-            str(field): {"open": int(counts[i].sum()), "severity": int(worst)}
-            for i, (field, worst) in enumerate(zip(FIELDS, _worst(counts), strict=True))
+            str(field): {
+                "open": int(counts[i].sum()),
+                "unacknowledged": int(self._unseen[index, i]),
+                "severity": int(worst[i]),
+            }
+            for i, field in enumerate(FIELDS)
         }
 
     def alarms_inside(self, index: int) -> list[OpenAlarm]:
-        """Return the open alarms of a space and all that lies in it, the worst first.
+        """Return the alarms of a space and all that lies in it that are shown, the worst first.
 
         Of one severity those that nobody has seen yet come first, then by their id.
         """
         inside = self.topology.inside(index)
         found = [
-            alarm for alarm in self._alarms.values() if inside[self.topology.place(alarm.space_id)]
+            alarm
+            for alarm in self._alarms.values()
+            if not alarm.hidden and inside[self.topology.place(alarm.space_id)]
         ]
         return sorted(found, key=lambda a: (-a.severity, a.state not in _UNSEEN, a.alarm_id))
 
@@ -330,10 +346,14 @@ class State:
         return [(ids[i], us) for i, us in zip(order.tolist(), seen, strict=True)]
 
     def _add(self, alarm: OpenAlarm, sign: int) -> None:
+        if alarm.hidden:
+            for index in self.topology.ancestors(alarm.space_id):
+                self._hidden[index] += sign
+            return
         field, unseen = _FIELD[alarm.field], sign * (alarm.state in _UNSEEN)
         for index in self.topology.ancestors(alarm.space_id):
             self._counts[index, field, alarm.severity] += sign
-            self._unseen[index] += unseen
+            self._unseen[index, field] += unseen
         device = self.topology.device_index.get(alarm.device_id or "")
         if device is not None:
             self._on_device[device, alarm.severity] += sign
@@ -347,11 +367,12 @@ class State:
 
     def _space_view(self) -> I4:
         counts = self._counts.sum(axis=1)
-        return np.column_stack([_worst(counts), counts.sum(axis=1), self._unseen])
+        return np.column_stack([_worst(counts), counts.sum(axis=1), self._unseen.sum(axis=1)])
 
     def _totals_view(self) -> I8:
-        sums = [self.device_count[0], self.fresh_count[0], self.stale_count[0], self._unseen[0]]
-        return np.concatenate([np.array(sums, dtype=np.int64), self._counts[0].ravel()])
+        sums = [self.device_count[0], self.fresh_count[0], self.stale_count[0], self._hidden[0]]
+        counts = [self._unseen[0], self._counts[0].ravel()]
+        return np.concatenate([np.array(sums, dtype=np.int64), *counts])
 
     def _devices(self, mask: npt.NDArray[np.bool_]) -> dict[str, tuple[int, int]]:
         index = np.flatnonzero(mask)
@@ -381,6 +402,7 @@ def totals(state: State, index: int = 0) -> dict[str, Any]:
         "unplaced": 0 if index else int((state.topology.device_space == 0).sum()),
         "open": opened,
         "unacknowledged": unseen,
+        "hidden": state.hidden(index),
         "by_field": state.by_field(index),
     }
 

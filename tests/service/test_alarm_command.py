@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -9,7 +8,7 @@ import pytest
 
 import blocktwin
 from alerts import store
-from tests.support.alerting import HIGH, T0_US, transition
+from tests.support.alerting import T0_US, transition
 from tests.support.servers import settings
 
 Conn = psycopg.Connection[Any]
@@ -102,22 +101,59 @@ def test_a_closed_alarm_cannot_be_taken_up(
     assert "cannot acknowledge an alarm that is closed" in capsys.readouterr().err
 
 
-def test_rule_files_are_checked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+def test_what_people_do_is_told_and_kept(
+    world: Conn, alarm: str, monkeypatch: pytest.MonkeyPatch, capsys: Printed
 ) -> None:
-    path = tmp_path / "mine.toml"
-    head = '[[rule]]\nid = "x"\nname = { zh = "a", en = "b" }\nadvice = { zh = "a", en = "b" }\n'
-    path.write_text(head + 'source = "x"' + HIGH)
-    assert run(monkeypatch, "rule", "check", str(path)) == 0
-    assert run(monkeypatch, "rule", "check", "--json") == 0
-    assert '{"rules": 28}' in capsys.readouterr().out
-    path.write_text(head + HIGH)
-    assert run(monkeypatch, "rule", "check", str(path)) == 2
-    assert "mine.toml: rule 'x': object missing required field `source`" in capsys.readouterr().err
+    deeds = [
+        (["assign", alarm, "--to", "wang"], "assigned to wang"),
+        (["comment", alarm, "--note", "门锁着"], "commented by li, orange: 门锁着"),
+        (["shelve", alarm, "--minutes", "30", "--why", "hot work"], "shelved by li until"),
+        (["unshelve", alarm], "unshelved by li"),
+        (["suppress", alarm, "--by", "gateway:gw-a", "--why", "off"], "suppressed by gateway:gw-a"),
+        (["unsuppress", alarm], "unsuppressed by li"),
+        (["out-of-service", alarm, "--work-order", "WO-7", "--why", "x"], "of service by WO-7: x"),
+        (["in-service", alarm, "--note", "ok"], "in service by li, orange: ok"),
+    ]
+    for words, says in deeds:
+        assert run(monkeypatch, "alarm", *words, "--as", "li") == 0, words
+        capsys.readouterr()
+        assert run(monkeypatch, "alarm", "show", alarm) == 0
+        assert says in capsys.readouterr().out
 
 
-def test_rules_are_listed(monkeypatch: pytest.MonkeyPatch, capsys: Printed) -> None:
-    assert run(monkeypatch, "rule", "list") == 0
-    assert "fire-heat-rise" in capsys.readouterr().out
-    assert run(monkeypatch, "rule", "list", "--json") == 0
-    assert json.loads(capsys.readouterr().out)[0]["id"] == "fire-smoke-alarm"
+def test_the_list_marks_what_is_hidden(
+    world: Conn, alarm: str, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    run(monkeypatch, "alarm", "shelve", alarm, "--minutes", "5", "--why", "test")
+    capsys.readouterr()
+    run(monkeypatch, "alarm", "list")
+    assert "  shelved  " in capsys.readouterr().out
+    for hidden, count in (("no", 0), ("only", 1), ("any", 1)):
+        run(monkeypatch, "alarm", "list", "--hidden", hidden, "--json")
+        assert len(json.loads(capsys.readouterr().out)) == count
+
+
+def test_several_are_taken_up_and_what_cannot_be_is_said(
+    world: Conn, alarm: str, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    assert run(monkeypatch, "alarm", "ack", alarm, "nonsense") == 1
+    printed = capsys.readouterr()
+    assert f"acknowledged {alarm}" in printed.out
+    assert "nonsense: 'nonsense' is no alarm id" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["shelve", "{}", "--minutes", "481", "--why", "x"], 2),
+        (["shelve", "{}", "--minutes", "30"], 2),
+        (["shelve", "{}", "--minutes", "30", "--why", " "], 1),
+        (["unshelve", "{}"], 1),
+        (["out-of-service", "{}", "--why", "x"], 2),
+    ],
+)
+def test_what_is_not_allowed_is_refused(
+    world: Conn, alarm: str, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int
+) -> None:
+    assert run(monkeypatch, "alarm", *(word.format(alarm) for word in words)) == code
+    assert world.execute("SELECT count(*) FROM alarm_event").fetchone() == (1,)

@@ -26,7 +26,9 @@ Row = dict[str, Any]
 
 _SEEN = np.dtype([("series", ">i4"), ("at", ">i8")])
 _EPOCH_2000_US = 946_684_800_000_000
-_TIMES = ("raised_at", "detected_at", "returned_at", "acknowledged_at", "closed_at")
+_TIMES = (
+    "raised_at", "detected_at", "returned_at", "acknowledged_at", "closed_at", "hidden_until",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,7 @@ class AlarmQuery:
     severity: int | None = None
     space: str | None = None
     device: str | None = None
+    hidden: bool | None = None
     after: tuple[str, str] | None = None
     limit: int | None = None
 
@@ -81,6 +84,7 @@ async def alarms(conn: Conn, query: AlarmQuery) -> list[Row]:
         severity=query.severity,
         space=query.space,
         device=query.device,
+        hidden=query.hidden,
         after_at=after_at,
         after_id=after_id,
         limit=query.limit,
@@ -98,14 +102,15 @@ async def events(conn: Conn, after: int, limit: int) -> tuple[list[Row], dict[st
 def alarm_word(row: Row, topology: Topology) -> Row:
     """Return an alarm as the API says it."""
     quantity = QUANTITIES.get(row["quantity"])
-    word = {key: value for key, value in row.items() if key not in {"space_id", "rule_type"}}
+    apart = {"space_id", "rule_type", "forecast"}
+    word = {key: value for key, value in row.items() if key not in apart}
     return word | {
         "name": row["name"] or {"zh": row["rule_id"], "en": row["rule_id"]},
         "advice": row["advice"] or {"zh": "", "en": ""},
         "path": path_word(topology, row["space_id"]),
         "quantity_zh": quantity.zh if quantity else "",
         "quantity_en": quantity.en if quantity else "",
-        "unit": judged_unit(row["quantity"], row["rule_type"]),
+        "unit": judged_unit(row["quantity"], row["rule_type"], row["forecast"] or ""),
         **{key: utc(row[key]) for key in _TIMES},
     }
 
@@ -114,6 +119,11 @@ def event_word(row: Row) -> Row:
     """Return an alarm event as the API says it."""
     word = {key: value for key, value in row.items() if key != "alarm_id"}
     return word | {"at": utc(row["at"]), "event_at": utc(row["event_at"])}
+
+
+def occurrence_word(row: Row) -> Row:
+    """Return one occurrence of an alarm as the API says it."""
+    return row | {key: utc(row[key]) for key in ("onset_at", "detected_at", "returned_at")}
 
 
 def path_word(topology: Topology, space_id: int | None) -> list[Row]:

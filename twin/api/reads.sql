@@ -8,7 +8,7 @@ SELECT g.gateway_id, g.name, g.lon, g.lat, coalesce(t.online, false) AS online, 
 SELECT coalesce(max(event_id), 0) FROM alarm_event;
 
 -- name: open_alarms
-SELECT alarm_id::text, field, severity, state, device_id, space_id
+SELECT alarm_id::text, field, severity, state, hidden, device_id, space_id
   FROM alarm WHERE closed_at IS NULL;
 
 -- name: seen
@@ -29,7 +29,7 @@ SELECT (SELECT max(received_at) FROM latest) AS last_reading_at,
        (SELECT value FROM store_fact WHERE key = 'timescaledb_version') AS timescaledb_version,
        (SELECT value FROM store_fact WHERE key = 'timescaledb_edition') AS timescaledb_edition,
        (SELECT max(name) FROM schema_migration) AS schema_name,
-       (SELECT count(*) FROM alarm WHERE closed_at IS NULL) AS open_alarms;
+       (SELECT count(*) FROM alarm WHERE closed_at IS NULL AND hidden IS NULL) AS open_alarms;
 
 -- name: probe
 SELECT 1;
@@ -89,23 +89,26 @@ WITH RECURSIVE inside AS (
     SELECT child.space_id FROM space child JOIN inside ON child.parent_id = inside.space_id
 )
 SELECT a.alarm_id::text, a.rule_id, a.rule_version, r.body->'name' AS name,
-       r.body->'advice' AS advice, r.body->>'type' AS rule_type, a.field, a.severity,
+       r.body->'advice' AS advice, r.body->>'type' AS rule_type, r.body->>'forecast' AS forecast, a.field, a.severity,
        a.peak_severity, a.state, a.latch,
        a.subject, a.device_id, d.name AS device_name, a.gateway_id, a.space_id, s.code AS space,
        coalesce(d.lon, g.lon) AS lon, coalesce(d.lat, g.lat) AS lat, a.quantity, a.value,
        a.threshold, a.raised_at, a.detected_at, a.returned_at, a.acknowledged_at,
-       a.acknowledged_by, a.closed_at, a.closed_by, a.close_cause, a.occurrences,
-       a.last_event_id AS event_id
+       a.acknowledged_by, a.closed_at, a.closed_by, a.close_cause, a.occurrences, a.assigned_to,
+       a.hidden, a.hidden_until, a.hidden_by, a.hidden_why, a.life_safety, a.advisory, a.said,
+       i.incident_id::text, a.last_event_id AS event_id
   FROM alarm a
   JOIN rule r ON r.rule_id = a.rule_id AND r.version = a.rule_version
   LEFT JOIN device d ON d.device_id = a.device_id
   LEFT JOIN gateway g ON g.gateway_id = a.gateway_id
   LEFT JOIN space s ON s.space_id = a.space_id
+  LEFT JOIN incident_alarm i ON i.alarm_id = a.alarm_id
  WHERE (%(ids)s::uuid[] IS NULL OR a.alarm_id = ANY(%(ids)s::uuid[]))
    AND (%(open)s::boolean IS NULL OR (a.closed_at IS NULL) = %(open)s)
    AND (%(field)s::text IS NULL OR a.field = %(field)s)
    AND (%(severity)s::smallint IS NULL OR a.severity = %(severity)s)
    AND (%(device)s::text IS NULL OR a.device_id = %(device)s)
+   AND (%(hidden)s::boolean IS NULL OR (a.hidden IS NOT NULL) = %(hidden)s)
    AND (%(space)s::text IS NULL OR a.space_id IN (SELECT space_id FROM inside))
    AND (%(after_at)s::timestamptz IS NULL
         OR (a.raised_at <= %(after_at)s
@@ -114,11 +117,23 @@ SELECT a.alarm_id::text, a.rule_id, a.rule_version, r.body->'name' AS name,
  LIMIT %(limit)s;
 
 -- name: alarm_events
-SELECT event_id, kind, at, event_at, actor, severity, state, value, note
-  FROM alarm_event WHERE alarm_id = %(alarm)s::uuid ORDER BY event_id;
+-- The newest changes of an alarm, in order; an alarm that flaps for days has very many.
+SELECT event_id, event_key::text, kind, at, event_at, actor, severity, state, value, note, hidden,
+       about
+  FROM (SELECT * FROM alarm_event
+         WHERE alarm_id = %(alarm)s::uuid ORDER BY event_id DESC LIMIT %(limit)s) newest
+ ORDER BY event_id;
+
+-- name: alarm_occurrences
+-- The newest times that the condition of an alarm began, in order.
+SELECT number, onset_at, detected_at, returned_at, severity, value, threshold
+  FROM (SELECT * FROM alarm_occurrence
+         WHERE alarm_id = %(alarm)s::uuid ORDER BY number DESC LIMIT %(limit)s) newest
+ ORDER BY number;
 
 -- name: events_after
-SELECT event_id, alarm_id::text, kind, at, event_at, actor, severity, state, value, note
+SELECT event_id, alarm_id::text, event_key::text, kind, at, event_at, actor, severity, state, value,
+       note, hidden, about
   FROM alarm_event WHERE event_id > %(after)s ORDER BY event_id LIMIT %(limit)s;
 
 -- name: listen_alarm

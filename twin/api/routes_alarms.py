@@ -1,16 +1,17 @@
-"""Alarms: list, look at, acknowledge, comment, close."""
+"""Alarms: list, look at, and everything that people do to them."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from collections.abc import Callable
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import psycopg
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from alerts import store
 from core.db import pool
@@ -21,43 +22,66 @@ from twin.api.problems import Refused
 from twin.api.reads import AlarmQuery, Row
 from twin.api.runtime import Runtime, identity, of
 from twin.api.shapes import UUID, After, AlarmId, DeviceFilter, SpaceFilter, refusals
-from twin.api.words import (
+from twin.api.words import Alarm, AlarmDetail, AlarmList
+from twin.api.words_alarms import (
+    Acknowledged,
     Acknowledgement,
-    Alarm,
-    AlarmDetail,
-    AlarmList,
+    Acknowledgements,
+    Assignment,
     Closure,
     Comment,
+    OutOfService,
+    Shelving,
+    Suppression,
 )
 
 router = APIRouter(prefix="/api/v1/alarms", tags=["alarms"])
 
 PAGE = 1000
+EVENTS = 1000
+OCCURRENCES = 200
+"""How much of its history an alarm is shown with, the newest first to stay."""
+
 _ACTING = refusals(401, 403, 404, 409, 413, 422, 503)
 _OPEN = {"open": True, "closed": False, "all": None}
+_HIDDEN = {"no": False, "only": True, "any": None}
 
-Action = Callable[[psycopg.Connection[Any]], object]
+Database = psycopg.Connection[Any]
+Done = TypeVar("Done")
+Person = Callable[[Database, str, str], object]
+"""What a person does: given a connection, the alarm's id and the person's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Which:
+    """Which alarms a list is of, as query parameters."""
+
+    state: Literal["open", "closed", "all"] = "open"
+    field: Field | None = None
+    severity: Annotated[int | None, Query(ge=1, le=4, description="exactly this one")] = None
+    space: SpaceFilter = None
+    device: DeviceFilter = None
+    hidden: Annotated[
+        Literal["no", "only", "any"], Query(description="shelved, suppressed, out of service ones")
+    ] = "any"
 
 
 @router.get("", response_model=AlarmList, responses=refusals(401, 422, 503))
 async def alarms(
     request: Request,
-    state: Literal["open", "closed", "all"] = "open",
-    field: Field | None = None,
-    severity: Annotated[int | None, Query(ge=1, le=4, description="exactly this one")] = None,
-    space: SpaceFilter = None,
-    device: DeviceFilter = None,
+    which: Annotated[Which, Depends()],
     limit: Annotated[int, Query(ge=1, le=PAGE)] = 200,
     after: After = None,
 ) -> Response:
     """Return alarms, the newest first; `next` is the cursor of the following page or null."""
     runtime = of(request)
     query = AlarmQuery(
-        open=_OPEN[state],
-        field=field,
-        severity=severity,
-        space=space,
-        device=device,
+        open=_OPEN[which.state],
+        field=which.field,
+        severity=which.severity,
+        space=which.space,
+        device=which.device,
+        hidden=_HIDDEN[which.hidden],
         after=_position(after) if after is not None else None,
         limit=limit + 1,
     )
@@ -72,12 +96,39 @@ async def alarms(
 
 @router.get("/{alarm_id}", response_model=AlarmDetail, responses=refusals(401, 404, 422, 503))
 async def alarm(request: Request, alarm_id: AlarmId) -> Response:
-    """Return one alarm with every change it went through."""
+    """Return one alarm with the changes and the occurrences it went through."""
     runtime = of(request)
     async with runtime.connection() as conn:
         word = await _alarm(runtime, conn, alarm_id)
-        events = await reads.rows(conn, "alarm_events", alarm=alarm_id)
-    return json_reply(word | {"events": [reads.event_word(event) for event in events]})
+        events = await reads.rows(conn, "alarm_events", alarm=alarm_id, limit=EVENTS)
+        times = await reads.rows(conn, "alarm_occurrences", alarm=alarm_id, limit=OCCURRENCES)
+    return json_reply(
+        word
+        | {
+            "events": [reads.event_word(event) for event in events],
+            "occurrences_list": [reads.occurrence_word(time) for time in times],
+        }
+    )
+
+
+@router.post(
+    "/acknowledge", response_model=Acknowledged, responses=refusals(401, 403, 413, 422, 503)
+)
+async def acknowledge_all(request: Request, body: Acknowledgements) -> Response:
+    """Acknowledge up to 200 alarms at once; those that cannot be are named with the reason."""
+    runtime, actor = of(request), identity(request).name
+
+    def act(conn: Database) -> store.Acknowledged:
+        return store.acknowledge_all(conn, body.ids, actor, body.note)
+
+    async with runtime.actions:
+        became = await asyncio.to_thread(_commit, runtime, act)
+    topology = runtime.live.current().topology
+    async with runtime.connection() as conn:
+        found = await reads.alarms(conn, AlarmQuery(ids=list(became.done)))
+    refused = [{"alarm_id": name, "detail": why} for name, why in became.refused.items()]
+    words = [reads.alarm_word(row, topology) for row in found]
+    return json_reply({"alarms": words, "refused": refused})
 
 
 @router.post("/{alarm_id}/acknowledge", response_model=Alarm, responses=_ACTING)
@@ -85,45 +136,86 @@ async def acknowledge(
     request: Request, alarm_id: AlarmId, body: Acknowledgement | None = None
 ) -> Response:
     """Say that somebody has seen it and takes care of it."""
-    note = body.note if body is not None else ""
-    actor = identity(request).name
-    return await _act(request, alarm_id, partial(_acknowledge, alarm_id, actor, note))
+    return await _act(request, alarm_id, partial(store.acknowledge, note=_note(body)))
 
 
-@router.post("/{alarm_id}/close", response_model=Alarm, responses=_ACTING)
-async def close(request: Request, alarm_id: AlarmId, body: Closure) -> Response:
-    """Close it, and say what it turned out to be."""
-    actor, cause = identity(request).name, CloseCause(body.cause)
-    return await _act(request, alarm_id, partial(_close, alarm_id, actor, cause, body.note))
+@router.post("/{alarm_id}/assign", response_model=Alarm, responses=_ACTING)
+async def assign(request: Request, alarm_id: AlarmId, body: Assignment) -> Response:
+    """Say who is to look after it; nobody with an empty `to`."""
+    return await _act(request, alarm_id, partial(store.assign, to=body.to, note=body.note))
 
 
 @router.post("/{alarm_id}/comment", response_model=Alarm, responses=_ACTING)
 async def comment(request: Request, alarm_id: AlarmId, body: Comment) -> Response:
     """Add a sentence to its history."""
-    actor = identity(request).name
-    return await _act(request, alarm_id, partial(_comment, alarm_id, actor, body.note))
+    return await _act(request, alarm_id, partial(store.comment, note=body.note))
 
 
-def _acknowledge(alarm_id: str, actor: str, note: str, conn: psycopg.Connection[Any]) -> None:
-    store.acknowledge(conn, alarm_id, actor, note)
+@router.post("/{alarm_id}/shelve", response_model=Alarm, responses=_ACTING)
+async def shelve(request: Request, alarm_id: AlarmId, body: Shelving) -> Response:
+    """Hide it for a while, eight hours at most; it comes back earlier if it gets worse."""
+    lasting = timedelta(minutes=body.minutes)
+    return await _act(request, alarm_id, partial(store.shelve, lasting=lasting, why=body.why))
 
 
-def _close(
-    alarm_id: str, actor: str, cause: CloseCause, note: str, conn: psycopg.Connection[Any]
-) -> None:
-    store.close(conn, alarm_id, actor, cause, note)
+@router.post("/{alarm_id}/unshelve", response_model=Alarm, responses=_ACTING)
+async def unshelve(
+    request: Request, alarm_id: AlarmId, body: Acknowledgement | None = None
+) -> Response:
+    """Show it again before its time."""
+    return await _act(request, alarm_id, partial(store.unshelve, note=_note(body)))
 
 
-def _comment(alarm_id: str, actor: str, note: str, conn: psycopg.Connection[Any]) -> None:
-    store.comment(conn, alarm_id, actor, note)
+@router.post("/{alarm_id}/suppress", response_model=Alarm, responses=_ACTING)
+async def suppress(request: Request, alarm_id: AlarmId, body: Suppression) -> Response:
+    """Hide it as the consequence of something else; never one of life safety."""
+
+    def act(conn: Database, name: str, actor: str) -> None:
+        store.suppress(conn, name, body.by, body.why, actor=actor)
+
+    return await _act(request, alarm_id, act)
 
 
-async def _act(request: Request, alarm_id: str, action: Action) -> Response:
+@router.post("/{alarm_id}/unsuppress", response_model=Alarm, responses=_ACTING)
+async def unsuppress(
+    request: Request, alarm_id: AlarmId, body: Acknowledgement | None = None
+) -> Response:
+    """Show it again; one that has returned meanwhile is closed."""
+
+    def act(conn: Database, name: str, actor: str) -> None:
+        store.unsuppress(conn, name, actor=actor, note=_note(body))
+
+    return await _act(request, alarm_id, act)
+
+
+@router.post("/{alarm_id}/out-of-service", response_model=Alarm, responses=_ACTING)
+async def out_of_service(request: Request, alarm_id: AlarmId, body: OutOfService) -> Response:
+    """Hide it while its device is worked on under a work order."""
+    deed = partial(store.take_out_of_service, work_order=body.work_order, why=body.why)
+    return await _act(request, alarm_id, deed)
+
+
+@router.post("/{alarm_id}/in-service", response_model=Alarm, responses=_ACTING)
+async def in_service(
+    request: Request, alarm_id: AlarmId, body: Acknowledgement | None = None
+) -> Response:
+    """Show it again: its device is back in service."""
+    return await _act(request, alarm_id, partial(store.put_in_service, note=_note(body)))
+
+
+@router.post("/{alarm_id}/close", response_model=Alarm, responses=_ACTING)
+async def close(request: Request, alarm_id: AlarmId, body: Closure) -> Response:
+    """Close it, and say what it turned out to be."""
+    cause = CloseCause(body.cause)
+    return await _act(request, alarm_id, partial(store.close, cause=cause, note=body.note))
+
+
+async def _act(request: Request, alarm_id: str, deed: Person) -> Response:
     """Do it on a connection of its own, and answer with the alarm as it is then."""
-    runtime = of(request)
+    runtime, actor = of(request), identity(request).name
     async with runtime.actions:
         try:
-            await asyncio.to_thread(_commit, runtime, action)
+            await asyncio.to_thread(_commit, runtime, lambda conn: deed(conn, alarm_id, actor))
         except store.AlarmUnknown as error:
             raise Refused(404, f"there is no alarm {alarm_id}") from error
         except store.InvalidAction as error:
@@ -132,9 +224,13 @@ async def _act(request: Request, alarm_id: str, action: Action) -> Response:
         return json_reply(await _alarm(runtime, conn, alarm_id))
 
 
-def _commit(runtime: Runtime, action: Action) -> None:
+def _commit(runtime: Runtime, action: Callable[[Database], Done]) -> Done:
     with pool.connect(runtime.database, application_name="blocktwin serve action") as conn:
-        action(conn)
+        return action(conn)
+
+
+def _note(body: Acknowledgement | None) -> str:
+    return body.note if body is not None else ""
 
 
 async def _alarm(runtime: Runtime, conn: reads.Conn, alarm_id: str) -> Row:

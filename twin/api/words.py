@@ -17,6 +17,7 @@ from twin.operators import Role
 
 Count = Annotated[int, Field(ge=0)]
 SeverityOrNone = Annotated[int, Field(ge=0, le=4, description="0 none, 1 blue … 4 red")]
+Hidden = Literal["shelved", "suppressed", "out_of_service"]
 Ladder = Annotated[int, Field(ge=1, le=4, description="1 blue, 2 yellow, 3 orange, 4 red")]
 
 
@@ -210,13 +211,25 @@ class Alarm(Word):
     closed_by: str | None
     close_cause: CloseCause | None
     occurrences: Count
+    assigned_to: str | None
+    hidden: Annotated[Hidden | None, Field(description="null: the desk sees it")]
+    hidden_until: Annotated[datetime | None, Field(description="end of a shelf")]
+    hidden_by: Annotated[
+        str | None, Field(description="who shelved it, what suppresses it, or the work order")
+    ]
+    hidden_why: str | None
+    life_safety: Annotated[bool, Field(description="told before it was stored")]
+    advisory: Annotated[bool, Field(description="shown and counted, wakes nobody")]
+    said: Annotated[Text | None, Field(description="null: value and threshold say it all")]
+    incident_id: str | None
     event_id: int
 
 
 class AlarmEvent(Word):
-    """One change of an alarm: who, when, why."""
+    """One change of an alarm: who, when, why; `about` is to whom, until when, by what, …."""
 
     event_id: int
+    event_key: Annotated[str, Field(description="names it for ever, also before its commit")]
     kind: str
     at: datetime
     event_at: datetime
@@ -225,12 +238,30 @@ class AlarmEvent(Word):
     state: AlarmState
     value: float | None
     note: str
+    hidden: Annotated[Hidden | None, Field(description="as the alarm was after it")]
+    about: str
+
+
+class Occurrence(Word):
+    """One time that the condition began; severity and value are the worst level it reached.
+
+    `returned_at` is null while it goes on, and where the next one came without an end of this.
+    """
+
+    number: Annotated[int, Field(ge=1)]
+    onset_at: datetime
+    detected_at: datetime
+    returned_at: datetime | None
+    severity: Ladder
+    value: float | None
+    threshold: float | None
 
 
 class AlarmDetail(Alarm):
-    """An alarm with its history."""
+    """An alarm with its history: the newest 1,000 changes and 200 occurrences."""
 
     events: list[AlarmEvent]
+    occurrences_list: list[Occurrence]
 
 
 class AlarmList(Word):
@@ -244,25 +275,6 @@ NO_NUL = r"^[^\x00]*$"
 """PostgreSQL text holds every sign but this one."""
 
 Note = Annotated[str, Field(max_length=2000, pattern=NO_NUL)]
-
-
-class Acknowledgement(Word):
-    """Body of an acknowledgement; may be left out."""
-
-    note: Note = ""
-
-
-class Closure(Word):
-    """Body of a closure: what it turned out to be."""
-
-    cause: Literal["true", "false", "test", "maintenance"]
-    note: Note = ""
-
-
-class Comment(Word):
-    """Body of a comment."""
-
-    note: Annotated[str, Field(min_length=1, max_length=2000, pattern=NO_NUL)]
 
 
 class DeviceDetail(Word):
@@ -345,9 +357,10 @@ class LatestBody(Values):
 
 
 class FieldTotal(Word):
-    """Open alarms of one field."""
+    """Open alarms of one field; hidden ones count nowhere here."""
 
     open: Count
+    unacknowledged: Count
     severity: SeverityOrNone
 
 
@@ -359,8 +372,9 @@ class Totals(Word):
     stale: Count
     never: Count
     unplaced: Count
-    open: Count
+    open: Annotated[int, Field(ge=0, description="not closed and not hidden")]
     unacknowledged: Count
+    hidden: Annotated[int, Field(ge=0, description="shelved, suppressed or out of service")]
     by_field: dict[Duty, FieldTotal]
 
 

@@ -161,6 +161,7 @@ def open_alarm(row: Row) -> OpenAlarm:
         state=AlarmState(row["state"]),
         device_id=row["device_id"],
         space_id=row["space_id"],
+        hidden=row["hidden"] is not None,
     )
 
 

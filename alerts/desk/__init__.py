@@ -1,0 +1,1 @@
+"""The alarm desk: what hides what, what belongs together, what only flaps, and at what cost."""
