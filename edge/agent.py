@@ -27,6 +27,7 @@ from dataclasses import dataclass
 
 from core.config import MqttConfig
 from core.health import serve_health
+from edge.canary import WithCanary
 from edge.config import AgentConfig
 from edge.drivers import Driver
 from edge.link import LinkControl
@@ -95,6 +96,8 @@ async def run_agent(
         BaseException: what the driver raised; what it had put is in the spool.
     """
     secret = mqtt.secret() if password is None else password
+    if agent.canary_device:
+        driver = WithCanary(driver=driver, device=agent.canary_device, every_s=agent.canary_every_s)
     spool = await asyncio.to_thread(Spool.open, agent.spool_path(), agent.spool_max_messages)
     with spool:
         signals = Signals()

@@ -227,10 +227,11 @@ def _progress(recording: Recording, *, quiet: bool) -> Iterator[Callable[[Row], 
 
 
 def _replay_config(cfg: AgentConfig, mapping: Mapping) -> AgentConfig:
-    """Return the agent's settings for a recording: its gateway, and large messages."""
+    """Return the agent's settings for a recording: its gateway, large messages, no canary."""
     return msgspec.structs.replace(
         cfg,
         gateway_id=mapping.gateway.id,
+        canary_device="",
         batch_readings=max(cfg.batch_readings, _REPLAY_BATCH),
         inflight_messages=max(cfg.inflight_messages, _REPLAY_WINDOW),
         http_port=0,

@@ -151,6 +151,23 @@ class AgentConfig(Section, frozen=True, kw_only=True):
             "and is sent at the next start",
         ),
     ] = 8.0
+    canary_device: Annotated[
+        str,
+        Meta(
+            pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$",
+            description="device of this gateway that carries its dead-man's canary "
+            "(`blocktwin notify canary DEVICE` registers it); empty sends none, and nobody notices "
+            "when the way of its alarms is broken",
+        ),
+    ] = ""
+    canary_every_s: Annotated[
+        float,
+        Meta(
+            ge=1,
+            le=86_400,
+            description="seconds between two canaries; keep it well below notify.canary_late_s",
+        ),
+    ] = 300.0
     http_host: Annotated[
         str, Meta(description="address of the health page; anything but loopback shows it to all")
     ] = "127.0.0.1"

@@ -1,6 +1,7 @@
-"""The ways out: a journal file and webhooks. Each delivers one message or says why it could not.
+"""The ways out: what each is, and the two plainest, a journal file and webhooks.
 
-They block, with a bound; the notifier calls them in a thread.
+Each delivers one message or says why it could not. They block, with a bound; the notifier calls
+them in a thread.
 """
 
 from __future__ import annotations
@@ -11,14 +12,22 @@ import socket
 import ssl
 import threading
 import time
-from contextlib import closing, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from alerts.config import JOURNAL, NotifyConfig, WebhookConfig
-from alerts.notify.message import CONTENT_TYPE, SIGNATURE_HEADER, Message, signature
+from alerts.channel_config import WebhookConfig
+from alerts.config import JOURNAL
+from alerts.notify.message import (
+    CONTENT_TYPE,
+    KEY_HEADER,
+    SIGNATURE_HEADER,
+    Message,
+    signature,
+)
 from core.errors import Transient
 from core.model import Field, Severity
 from core.version import version
@@ -35,6 +44,9 @@ class Channel(Protocol):
         name: its place in the events and its proofs are kept under it.
         fields: fields it is told of; empty means all.
         min_severity: mildest severity it is told of.
+        records: it wakes nobody: told of everything, at once, whatever routes and desk say.
+        own: its own receivers; ("",) where it has one and needs no address, () where only
+            rosters name its receivers.
     """
 
     @property
@@ -45,6 +57,12 @@ class Channel(Protocol):
 
     @property
     def min_severity(self) -> Severity: ...  # noqa: D102
+
+    @property
+    def records(self) -> bool: ...  # noqa: D102
+
+    @property
+    def own(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def deliver(self, message: Message) -> None:
         """Hand a message over.
@@ -63,6 +81,8 @@ class Journal:
     name: str = JOURNAL
     fields: tuple[str, ...] = ()
     min_severity: Severity = Severity.BLUE
+    records: bool = True
+    own: tuple[str, ...] = ("",)
 
     def deliver(self, message: Message) -> None:
         """Append one line."""
@@ -82,34 +102,30 @@ class Webhook:
     """Posts messages to an address; any 2xx answer confirms, redirects are not followed."""
 
     name: str
-    url: str
-    key: str
+    url: str = field(repr=False)
+    key: str = field(repr=False)
     timeout_s: float
     fields: tuple[str, ...] = ()
     min_severity: Severity = Severity.BLUE
+    records: bool = False
+    own: tuple[str, ...] = ("",)
 
     def deliver(self, message: Message) -> None:
         """Post one message."""
         try:
-            status, reason = self._post(message.body)
+            status, reason = self._post(message)
         except (OSError, http.client.HTTPException) as error:
             raise DeliveryFailed(f"no answer: {str(error) or type(error).__name__}") from error
         if not 200 <= status < 300:
             raise DeliveryFailed(f"answered {status} {reason}")
 
-    def _post(self, body: bytes) -> tuple[int, str]:
+    def _post(self, message: Message) -> tuple[int, str]:
         with closing(self._connection()) as connection:
             connection.connect()
-            # The timeout of a socket is per call: a peer that dribbles would never meet it.
-            deadline = threading.Timer(self.timeout_s, _hang_up, [connection.sock])
-            deadline.daemon = True
-            deadline.start()
-            try:
-                connection.request("POST", self._target(), body, self._headers(body))
+            with at_most(self.timeout_s, lambda: connection.sock):
+                connection.request("POST", self._target(), message.body, self._headers(message))
                 answer = connection.getresponse()
                 return answer.status, answer.reason
-            finally:
-                deadline.cancel()
 
     def _connection(self) -> http.client.HTTPConnection:
         parts = urlsplit(self.url)
@@ -125,31 +141,23 @@ class Webhook:
         parts = urlsplit(self.url)
         return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
-    def _headers(self, body: bytes) -> dict[str, str]:
-        headers = {"Content-Type": CONTENT_TYPE, "User-Agent": f"blocktwin/{version()}"}
+    def _headers(self, message: Message) -> dict[str, str]:
+        headers = {
+            "Content-Type": CONTENT_TYPE,
+            "User-Agent": f"blocktwin/{version()}",
+            KEY_HEADER: message.key,
+        }
         if self.key:
-            headers[SIGNATURE_HEADER] = signature(self.key, body, int(time.time()))
+            headers[SIGNATURE_HEADER] = signature(self.key, message.body, int(time.time()))
         return headers
 
 
-def channels_of(cfg: NotifyConfig) -> list[Channel]:
-    """Return the configured channels.
+def webhook_of(cfg: WebhookConfig, timeout_s: float) -> Webhook:
+    """Return the webhook of a configuration.
 
     Raises:
-        ConfigInvalid: if a secret's file cannot be read.
+        ConfigInvalid: if its secret's file cannot be read.
     """
-    found: list[Channel] = []
-    if cfg.journal_file:
-        found.append(Journal(path=Path(cfg.journal_file)))
-    return found + [_webhook(webhook, cfg.timeout_s) for webhook in cfg.webhooks]
-
-
-def every_field(channel: Channel) -> list[str]:
-    """Return the fields that a channel is told of, spelled out."""
-    return list(channel.fields) or [str(field) for field in Field]
-
-
-def _webhook(cfg: WebhookConfig, timeout_s: float) -> Webhook:
     return Webhook(
         name=cfg.name,
         url=cfg.url,
@@ -157,7 +165,28 @@ def _webhook(cfg: WebhookConfig, timeout_s: float) -> Webhook:
         timeout_s=timeout_s,
         fields=tuple(cfg.fields),
         min_severity=Severity[cfg.min_severity.upper()],
+        records=cfg.records,
     )
+
+
+def every_field(channel: Channel) -> list[str]:
+    """Return the fields that a channel is told of, spelled out."""
+    return list(channel.fields) or [str(field) for field in Field]
+
+
+@contextmanager
+def at_most(seconds: float, sock: Callable[[], socket.socket | None]) -> Iterator[None]:
+    """Hang up when the time is over; ``sock`` gives the connection as it is then.
+
+    The timeout of a socket is per call: a peer that dribbles would never meet it.
+    """
+    deadline = threading.Timer(seconds, _hang_up, [sock])
+    deadline.daemon = True
+    deadline.start()
+    try:
+        yield
+    finally:
+        deadline.cancel()
 
 
 def _ends_in_newline(descriptor: int) -> bool:
@@ -165,7 +194,8 @@ def _ends_in_newline(descriptor: int) -> bool:
     return os.pread(descriptor, 1, size - 1) == b"\n"
 
 
-def _hang_up(sock: socket.socket | None) -> None:
-    if sock is not None:
+def _hang_up(sock: Callable[[], socket.socket | None]) -> None:
+    open_sock = sock()
+    if open_sock is not None:
         with suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
+            open_sock.shutdown(socket.SHUT_RDWR)

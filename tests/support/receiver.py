@@ -31,7 +31,7 @@ class Receiver:
 
     def ids(self) -> list[int]:
         """Return the event numbers accepted, in order of arrival."""
-        return [int(event["id"]) for event in self.events()]
+        return [int(event["data"]["event_id"]) for event in self.events()]
 
     def events(self) -> list[dict[str, Any]]:
         """Return the CloudEvents accepted."""
