@@ -55,6 +55,7 @@ select = { kind = ["heat"], quantity = "temperature" }
 type = "high"
 levels = [ { severity = "orange", raise = 57.0, clear = 50.0 } ]
 latch = true
+life_safety = true
 advice = { zh = "核实现场", en = "Verify on site" }
 source = "test"
 """
@@ -161,7 +162,7 @@ def stack(
     ingest = servers.settings(dsn, broker, ingest__http_port=health, alerts__rules_dir=str(rules))
     run_blocktwin("ingest", env=ingest)
     api = servers.settings(
-        dsn, api__port=port, api__operators_file=str(file), api__scan_every_s=0.5
+        dsn, broker, api__port=port, api__operators_file=str(file), api__scan_every_s=0.5
     )
 
     def start_serve() -> servers.Program:

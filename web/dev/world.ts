@@ -84,6 +84,8 @@ export class World {
       quantity, quantity_zh: zh, quantity_en: en, unit, value: limit * (1 + this.#chance()), threshold: limit,
       raised_at: now, detected_at: now, returned_at: null, acknowledged_at: null, acknowledged_by: null,
       closed_at: null, closed_by: null, close_cause: null, occurrences: 1, event_id: (this.eventId += 1),
+      assigned_to: null, hidden: null, hidden_until: null, hidden_by: null, hidden_why: null, incident_id: null,
+      said: null, life_safety: field === "fire", advisory: false,
     };
     this.alarms.set(alarm.alarm_id, alarm);
     return alarm;

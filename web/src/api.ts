@@ -14,7 +14,7 @@ import type {
 
 const ROOT = "api/v1/";
 const TIMEOUT_MS = 15_000;
-/** A large map is read and checked before it is answered. */
+/** A large map is read and checked, a month of history judged, before it is answered. */
 const UPLOAD_TIMEOUT_MS = 180_000;
 const MAX_PAGES = 10;
 const NOT_MODIFIED = 304;
@@ -142,6 +142,9 @@ export class Api {
 
   post = <T>(path: string, body: object): Promise<T> => this.#change("POST", path, body);
 
+  /** Ask for something that takes the server long, such as a month of history judged anew. */
+  slow = <T>(path: string, body: object): Promise<T> => this.#change("POST", path, body, {}, UPLOAD_TIMEOUT_MS);
+
   /** Put a whole; with a `tag` only if it is still as it was read. */
   put = <T>(path: string, body: object, tag: string): Promise<T> =>
     this.#change("PUT", path, body, tag ? { "If-Match": tag } : {});
@@ -154,9 +157,15 @@ export class Api {
     return (await answer.json()) as T;
   }
 
-  async #change<T>(method: string, path: string, body: object, extra: Record<string, string> = {}): Promise<T> {
+  async #change<T>(
+    method: string,
+    path: string,
+    body: object,
+    extra: Record<string, string> = {},
+    timeoutMs = TIMEOUT_MS,
+  ): Promise<T> {
     const headers = { "Content-Type": "application/json", ...extra };
-    const answer = await this.#call(path, { method, body: JSON.stringify(body), headers });
+    const answer = await this.#call(path, { method, body: JSON.stringify(body), headers }, timeoutMs);
     return (await answer.json()) as T;
   }
 

@@ -100,7 +100,11 @@ export function unitSign(unit: string): string {
 }
 
 /** Quantities that are only ever 0 or 1 and are told in words. */
-export const SWITCHES: ReadonlySet<string> = new Set(["smoke_alarm", "panel_fire", "panel_fault"]);
+export const SWITCHES: ReadonlySet<string> = new Set([
+  ...["smoke_alarm", "canary", "panel_fire", "panel_fault", "panel_running", "panel_shielded", "panel_supervised"],
+  ...["panel_started", "panel_feedback", "panel_delayed", "panel_mains_fault", "panel_battery_fault", "panel_bus_fault"],
+  ...["panel_manual", "panel_changed", "panel_reset", "panel_link_lost", "panel_line_fault"],
+]);
 
 /** `57.3 °C`; the sign stands off the number but for degrees of angle and per cent. */
 export function withUnit(value: number | null | undefined, unit: string): string {

@@ -22,7 +22,13 @@ export function passes(alarm: Alarm, filter: Filter): boolean {
   return within === null || alarm.path.some((step) => step.code === within);
 }
 
+/** Shelved, suppressed or out of service: judged on, and in no colour and no total. */
+export function isHidden(alarm: Alarm): boolean {
+  return Boolean(alarm.hidden);
+}
+
 export function isUnacknowledged(alarm: Alarm): boolean {
+  if (isHidden(alarm)) return false;
   return alarm.state === "unacknowledged" || alarm.state === "returned_unacknowledged";
 }
 
@@ -54,7 +60,7 @@ export function roll(
   shown: readonly string[],
   held: boolean,
 ): Roll {
-  const open = [...alarms.values()].filter((alarm) => alarm.state !== "closed");
+  const open = [...alarms.values()].filter((alarm) => alarm.state !== "closed" && !isHidden(alarm));
   const wanted = open.filter((alarm) => passes(alarm, filter)).sort(byUrgency);
   const hidden = open.length - wanted.length;
   const kept = shown.filter((id) => alarms.has(id));

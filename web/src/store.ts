@@ -15,7 +15,8 @@ import {
 import { SEVERE } from "./severity.ts";
 import { tokenFromAddress } from "./session.ts";
 import { Stream } from "./stream.ts";
-import type { Alarm, AlarmMessage, CloseCause, Session } from "./types.ts";
+import { Provisionals } from "./provisional.ts";
+import type { Alarm, AlarmMessage, CloseCause, Provisional, Session } from "./types.ts";
 
 export interface Past extends Then {
   atMs: number;
@@ -41,6 +42,11 @@ export class Store extends EventTarget {
   past: Past | null = null;
   /** Counts how often outlines or devices may have changed; told by the event `registry`. */
   registry = 0;
+  /** What is told and not stored yet; each newly shown is told by the event `provisional`. */
+  readonly provisional = new Provisionals((told) => {
+    this.dispatchEvent(new CustomEvent<Provisional>("provisional", { detail: told }));
+    this.#tell();
+  });
   readonly api: Api;
   readonly #stream: Stream;
   #told = false;
@@ -57,6 +63,9 @@ export class Store extends EventTarget {
       onOpen: (again) => this.#opened(again),
       onLost: () => this.#lost(),
       onAlarm: (message) => this.#alarm(message),
+      onProvisional: (told) => {
+        if (this.provisional.hear(told)) this.#tell();
+      },
       onState: (delta) => this.#set(withDelta(this.desk, delta, Date.now())),
       onStatus: (beat) => this.#set(withBeat(this.desk, beat, Date.now())),
       onReset: () => this.#reset(),
@@ -190,6 +199,7 @@ export class Store extends EventTarget {
   }
 
   #alarm(message: AlarmMessage): void {
+    this.provisional.stored(message);
     const known = this.desk.alarms.get(message.alarm.alarm_id);
     const repeated = known !== undefined && known.event_id >= message.event.event_id;
     this.#set(withAlarm(this.desk, message.alarm));

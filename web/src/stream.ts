@@ -1,11 +1,13 @@
 // The live stream: an EventSource that is watched for silence, opened anew when it dies, and told apart by message kind.
-import type { AlarmMessage, StateDelta, StatusBeat } from "./types.ts";
+import type { AlarmMessage, Provisional, StateDelta, StatusBeat } from "./types.ts";
 
 export interface StreamHandlers {
   /** `again` is true when there was a connection before: whoever listens reloads. */
   onOpen(again: boolean): void;
   onLost(): void;
   onAlarm(message: AlarmMessage): void;
+  /** An alarm of life safety before it is stored. */
+  onProvisional(told: Provisional): void;
   onState(delta: StateDelta): void;
   onStatus(beat: StatusBeat): void;
   /** The server no longer has the events since our last one. */
@@ -88,6 +90,7 @@ export class Stream {
     source.onopen = () => this.#opened();
     source.onerror = () => this.#failed();
     this.#on(source, "alarm", (data) => this.#to.onAlarm(data as AlarmMessage));
+    this.#on(source, "provisional", (data) => this.#to.onProvisional(data as Provisional));
     this.#on(source, "state", (data) => this.#to.onState(data as StateDelta));
     this.#on(source, "status", (data) => this.#to.onStatus(data as StatusBeat));
     this.#on(source, "reset", () => this.#to.onReset());

@@ -62,11 +62,40 @@ export interface Alarm {
   close_cause: CloseCause | "returned" | null;
   occurrences: number;
   event_id: number;
+  assigned_to: string | null;
+  /** What takes it out of sight; it is judged on all the same. */
+  hidden: HiddenHow | null;
+  hidden_until: string | null;
+  hidden_by: string | null;
+  hidden_why: string | null;
+  incident_id: string | null;
+  /** One sentence with numbers, where value and limit do not say it all. */
+  said: Bilingual | null;
+  life_safety: boolean;
+  advisory: boolean;
 }
+
+export type HiddenHow = "shelved" | "suppressed" | "out_of_service";
 
 export interface AlarmEvent {
   event_id: number;
-  kind: "raised" | "escalated" | "eased" | "returned" | "acknowledged" | "commented" | "closed";
+  kind:
+    | "raised"
+    | "escalated"
+    | "eased"
+    | "returned"
+    | "acknowledged"
+    | "commented"
+    | "closed"
+    | "assigned"
+    | "shelved"
+    | "unshelved"
+    | "suppressed"
+    | "unsuppressed"
+    | "out_of_service"
+    | "in_service"
+    | "overdue"
+    | "re_alarmed";
   at: string;
   event_at: string;
   actor: string;
@@ -74,10 +103,40 @@ export interface AlarmEvent {
   state: AlarmStateName;
   value: number | null;
   note: string;
+  /** To whom, until when, by what, which work order. */
+  about?: string;
+}
+
+/** An alarm of life safety as it is told before it is stored; the same comes again as an alarm. */
+export interface Provisional {
+  event_key: string;
+  kind: "raised" | "escalated" | "eased" | "returned";
+  rule_id: string;
+  name: Bilingual;
+  subject: string;
+  field: FieldName;
+  severity: "blue" | "yellow" | "orange" | "red";
+  value: number | null;
+  threshold: number | null;
+  said: [zh: string, en: string];
+  event_at: string;
+  spaces: string[];
+}
+
+/** One time that the condition began; severity and value are the worst level it reached. */
+export interface Occurrence {
+  number: number;
+  onset_at: string;
+  detected_at: string;
+  returned_at: string | null;
+  severity: Severity;
+  value: number | null;
+  threshold: number | null;
 }
 
 export interface AlarmDetail extends Alarm {
   events: AlarmEvent[];
+  occurrences_list: Occurrence[];
 }
 
 export interface AlarmPage {

@@ -7,6 +7,7 @@ import { MAPS_WORDS } from "../src/words/maps.ts";
 import { PAST_WORDS } from "../src/words/past.ts";
 import { PLACE_WORDS } from "../src/words/place.ts";
 import { TWIN_WORDS } from "../src/words/twin.ts";
+import { WATCH_WORDS } from "../src/words/watch.ts";
 
 const SOURCE = new URL("../src/", import.meta.url).pathname;
 
@@ -22,7 +23,7 @@ const places = (text: string): string[] => [...text.matchAll(/\{(\w+)\}/g)].map(
 
 afterEach(() => setLang("zh"));
 
-const TABLES = { WORDS, MAPS_WORDS, PAST_WORDS, PLACE_WORDS, TWIN_WORDS };
+const TABLES = { WORDS, MAPS_WORDS, PAST_WORDS, PLACE_WORDS, TWIN_WORDS, WATCH_WORDS };
 
 describe.each(Object.entries(TABLES))("the word table %s", (_table, table) => {
   const words = Object.entries(table);

@@ -39,6 +39,15 @@ export function alarm(over: Partial<Alarm> = {}): Alarm {
     close_cause: null,
     occurrences: 1,
     event_id: 10,
+    assigned_to: null,
+    hidden: null,
+    hidden_until: null,
+    hidden_by: null,
+    hidden_why: null,
+    incident_id: null,
+    said: null,
+    life_safety: false,
+    advisory: false,
     ...over,
   };
 }

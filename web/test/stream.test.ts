@@ -74,6 +74,7 @@ beforeEach(() => {
     onAlarm: ({ event }) => told.push(`alarm ${event.event_id}`),
     onState: () => told.push("state"),
     onStatus: () => told.push("status"),
+    onProvisional: () => told.push("provisional"),
     onReset: () => told.push("reset"),
   };
   stream = new Stream("events", to, clock, (url) => new Source(url) as unknown as EventSource);
@@ -85,9 +86,10 @@ describe("the stream", () => {
     expect(last().url).toBe("events?after=41");
     last().answer();
     last().say("alarm", { event: { event_id: 42 } }, "42");
+    last().say("provisional", { event_key: "k" });
     last().say("status", {});
     last().say("reset", { event_id: 50 }, "50");
-    expect(told).toEqual(["open", "alarm 42", "status", "reset"]);
+    expect(told).toEqual(["open", "alarm 42", "provisional", "status", "reset"]);
   });
 
   it("leaves a broken connection to the browser, which sends Last-Event-ID itself", () => {

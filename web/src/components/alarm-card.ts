@@ -9,13 +9,16 @@ import { ladderSign, levelName } from "../pictures.ts";
 import { actionProblemText, problemText } from "../problem.ts";
 import { mayActOnAlarms } from "../session.ts";
 import { store } from "../store.ts";
-import type { Alarm, AlarmEvent } from "../types.ts";
+import type { Alarm, AlarmEvent, Occurrence } from "../types.ts";
+import { say } from "../words/watch.ts";
 import { shared } from "./shared.ts";
+import "./alarm-acts.ts";
 
 @customElement("bt-alarm-card")
 export class AlarmCard extends LitElement {
   @property({ attribute: false }) alarm!: Alarm;
   @state() private events: AlarmEvent[] = [];
+  @state() private occurrences: Occurrence[] = [];
   @state() private problem = "";
   @state() private busy = false;
   @query("input") private note!: HTMLInputElement;
@@ -99,9 +102,15 @@ export class AlarmCard extends LitElement {
           : nothing}
         ${alarm.latch && alarm.state !== "closed" ? html` · ${t("alarm.latched")}` : nothing}
       </p>
+      ${alarm.life_safety || alarm.advisory
+        ? html`<p><b>${say(alarm.life_safety ? "alarm.lifeSafety" : "alarm.advisory")}</b></p>`
+        : nothing}
       <p>${measured(alarm)}</p>
+      ${alarm.said ? html`<p>${pick(alarm.said)}</p>` : nothing}
       <p class="hush">${subjectName(alarm)} · ${place(alarm.path)}</p>
       ${advice ? html`<div class="advice"><b>${t("alarm.advice")}</b>${advice}</div>` : nothing}
+      <bt-alarm-acts .alarm=${alarm}></bt-alarm-acts>
+      ${this.occurrences.length > 1 ? this.times() : nothing}
       <b>${t("alarm.history")}</b>
       <ol>
         ${this.events.map((event) => this.event(event))}
@@ -111,6 +120,23 @@ export class AlarmCard extends LitElement {
       <small>${t("alarm.rule")} ${rule}</small>`;
   }
 
+  private times() {
+    const now = store.nowMs();
+    return html`<details>
+      <summary>${say("alarm.occurrences")} ${this.occurrences.length}</summary>
+      <ol>
+        ${this.occurrences.map(
+          (one) =>
+            html`<li>
+              <time datetime=${one.onset_at}>${moment(one.onset_at, now)}</time>
+              ${one.returned_at ? html`– ${moment(one.returned_at, now)}` : nothing} ${ladderSign(one.severity, 15)}
+              ${one.value === null ? nothing : say("alarm.peak", { value: withUnit(one.value, this.alarm.unit) })}
+            </li>`,
+        )}
+      </ol>
+    </details>`;
+  }
+
   private event(event: AlarmEvent) {
     const value = event.value === null ? "" : withUnit(event.value, this.alarm.unit);
     const system = event.actor === "system" || event.actor === "engine" || event.actor === "";
@@ -118,7 +144,7 @@ export class AlarmCard extends LitElement {
     return html`<li>
       <time datetime=${event.event_at}>${moment(event.event_at, store.nowMs())}</time>
       ${t(`event.${event.kind}` as Word)} ${ladderSign(event.severity, 15)} ${system ? value : event.actor}
-      ${cause ? t(`cause.${cause}` as Word) : ""} ${event.note ? html`— ${event.note}` : nothing}
+      ${cause ? t(`cause.${cause}` as Word) : ""} ${event.about ?? ""} ${event.note ? html`— ${event.note}` : nothing}
     </li>`;
   }
 
@@ -135,6 +161,7 @@ export class AlarmCard extends LitElement {
       const detail = await store.api.alarm(id);
       if (id !== this.alarm.alarm_id) return;
       this.events = detail.events;
+      this.occurrences = detail.occurrences_list ?? [];
       this.problem = "";
     } catch (cause) {
       this.problem = problemText(cause);

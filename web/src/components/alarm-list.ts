@@ -2,10 +2,10 @@
 import { LitElement, css, html, nothing } from "lit";
 import { customElement, property, state } from "lit/decorators.js";
 import { repeat } from "lit/directives/repeat.js";
-import { t } from "../i18n.ts";
+import { t, type Word } from "../i18n.ts";
 import { Live } from "../live.ts";
 import { problemText } from "../problem.ts";
-import { isFiltering, NO_FILTER, passes, roll, type Filter, type Roll } from "../roll.ts";
+import { byUrgency, isFiltering, isHidden, NO_FILTER, passes, roll, type Filter, type Roll } from "../roll.ts";
 import { store } from "../store.ts";
 import type { Alarm } from "../types.ts";
 import { shared } from "./shared.ts";
@@ -20,7 +20,7 @@ export class AlarmList extends LitElement {
   @property({ attribute: false }) filter: Filter = NO_FILTER;
   @property() chosen: string | null = null;
   @property() placeName = "";
-  @state() private showClosed = false;
+  @state() private view: "open" | "hidden" | "closed" = "open";
   @state() private closed: Alarm[] = [];
   @state() private problem = "";
   @state() private held = false;
@@ -89,20 +89,34 @@ export class AlarmList extends LitElement {
     const { alarms } = store.desk;
     const now = roll(alarms, this.filter, this.shown, this.held);
     this.shown = now.ids;
-    const open = [...alarms.values()].filter((alarm) => alarm.state !== "closed").length;
+    const open = [...alarms.values()].filter((alarm) => alarm.state !== "closed");
+    const hidden = open.filter(isHidden);
     return html`<header>
         <h2>${t("list.title")}</h2>
-        <button aria-pressed=${!this.showClosed} @click=${() => this.turn(false)}>
-          ${t("list.open")} ${open}
+        <button aria-pressed=${this.view === "open"} data-view="open" @click=${() => this.turn("open")}>
+          ${t("list.open")} ${open.length - hidden.length}
         </button>
-        <button aria-pressed=${this.showClosed} @click=${() => this.turn(true)}>${t("list.closed")}</button>
+        ${hidden.length > 0 || this.view === "hidden"
+          ? html`<button aria-pressed=${this.view === "hidden"} data-view="hidden" @click=${() => this.turn("hidden")}>
+              ${t("list.away")} ${hidden.length}
+            </button>`
+          : nothing}
+        <button aria-pressed=${this.view === "closed"} data-view="closed" @click=${() => this.turn("closed")}>
+          ${t("list.closed")}
+        </button>
       </header>
       <bt-alarm-filter
         .filter=${this.filter}
         .placeName=${this.placeName}
         @filter=${(event: CustomEvent<Filter>) => this.refilter(event.detail)}
       ></bt-alarm-filter>
-      ${this.showClosed ? this.closedRows() : this.openRows(now, alarms)}`;
+      ${this.rowsOf(now, alarms, hidden)}`;
+  }
+
+  private rowsOf(now: Roll, alarms: ReadonlyMap<string, Alarm>, hidden: readonly Alarm[]) {
+    if (this.view === "open") return this.openRows(now, alarms);
+    if (this.view === "closed") return this.otherRows(this.closed, "list.closed", "list.noneClosed");
+    return this.otherRows([...hidden].sort(byUrgency), "list.away", "list.noneAway");
   }
 
   private openRows(now: Roll, alarms: ReadonlyMap<string, Alarm>) {
@@ -136,13 +150,13 @@ export class AlarmList extends LitElement {
       </div>`;
   }
 
-  private closedRows() {
-    const rows = this.closed.filter((alarm) => passes(alarm, this.filter));
-    return html`<div class="rows" role="list" aria-label=${t("list.closed")} @keydown=${this.step}>
+  private otherRows(all: readonly Alarm[], title: Word, none: Word) {
+    const rows = all.filter((alarm) => passes(alarm, this.filter));
+    return html`<div class="rows" role="list" aria-label=${t(title)} @keydown=${this.step}>
       ${this.problem ? html`<p class="problem none" role="alert">${this.problem}</p>` : nothing}
       ${rows.map((alarm) => this.row(alarm))}
       ${rows.length === 0 && !this.problem
-        ? html`<p class="none">${t("list.noneClosed")}</p>`
+        ? html`<p class="none">${t(none)}</p>`
         : nothing}
     </div>`;
   }
@@ -161,10 +175,10 @@ export class AlarmList extends LitElement {
     this.dispatchEvent(new CustomEvent<Filter>("filter", { detail: filter }));
   }
 
-  private async turn(closed: boolean): Promise<void> {
-    this.showClosed = closed;
+  private async turn(view: "open" | "hidden" | "closed"): Promise<void> {
+    this.view = view;
     this.problem = "";
-    if (!closed) return;
+    if (view !== "closed") return;
     try {
       this.closed = (await store.api.alarms({ state: "closed", limit: CLOSED_ROWS })).alarms;
     } catch (cause) {

@@ -30,7 +30,7 @@ export const appStyles = css`
     grid-template-columns: minmax(0, 1fr) 390px;
     position: relative;
   }
-  main.maps {
+  main:is(.maps, .watch) {
     grid-template-columns: minmax(0, 1fr) 460px;
   }
   .stage {
@@ -122,7 +122,8 @@ export const appStyles = css`
   }
   bt-alarm-list,
   bt-past-list,
-  bt-maps-desk {
+  bt-maps-desk,
+  bt-watch-desk {
     flex: 1;
     min-height: 0;
   }
@@ -131,12 +132,12 @@ export const appStyles = css`
   }
   @media (max-width: 760px) {
     main,
-    main.maps {
+    main:is(.maps, .watch) {
       grid-template-columns: minmax(0, 1fr);
       grid-template-rows: minmax(0, 43fr) minmax(0, 57fr);
     }
     main.tall,
-    main.maps.tall {
+    main:is(.maps, .watch).tall {
       grid-template-rows: minmax(0, 12fr) minmax(0, 88fr);
     }
     .sheet {

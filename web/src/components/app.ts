@@ -26,7 +26,7 @@ import "./top-bar.ts";
 const PANEL = (): Promise<unknown> => import("./device-panel.ts");
 const PLACE = (): Promise<unknown> => import("./place-card.ts");
 
-type Mode = "duty" | "maps";
+type Mode = "duty" | "maps" | "watch";
 /** What the card beside the map tells about. */
 type Place = { space: string } | { point: [number, number]; named: string };
 
@@ -156,6 +156,9 @@ export class App extends LitElement {
     if (this.mode === "maps") {
       return html`<bt-maps-desk .map=${this.map} @shut=${() => this.turnTo("duty")}></bt-maps-desk>`;
     }
+    if (this.mode === "watch") {
+      return html`<bt-watch-desk .map=${this.map} @shut=${() => this.turnTo("duty")}></bt-watch-desk>`;
+    }
     if (this.past) return html`<bt-past-list></bt-past-list>`;
     return html`<bt-alarm-list
       .filter=${this.filter}
@@ -234,14 +237,14 @@ export class App extends LitElement {
   }
 
   private turnTo(mode: Mode): void {
-    if (mode === "maps") this.openers.note("bt-maps-desk");
-    else this.giveBack("bt-maps-desk");
+    if (mode === "duty") this.giveBack(`bt-${this.mode}-desk`);
+    else this.openers.note(`bt-${mode}-desk`);
     this.mode = mode;
-    if (mode !== "maps") return;
+    if (mode === "duty") return;
     this.lookBack(false);
     this.shut();
     this.shutPlace();
-    this.summon(() => import("./maps-desk.ts"));
+    this.summon(() => (mode === "maps" ? import("./maps-desk.ts") : import("./watch-desk.ts")));
     // The desk is wider than the list: what was in sight shall stay so.
     void this.updateComplete.then(() => this.map?.home());
   }

@@ -3,15 +3,19 @@
 import { LitElement, css, html, nothing } from "lit";
 import { customElement, state } from "lit/decorators.js";
 import { measured, place, subjectName } from "../alarm_text.ts";
-import { clock } from "../format.ts";
+import { clock, measure } from "../format.ts";
 import { pick, t } from "../i18n.ts";
 import { Live } from "../live.ts";
 import { ladderSign, levelName, tool } from "../pictures.ts";
-import { isSeverity, LADDER } from "../severity.ts";
+import { isSeverity, LADDER, SEVERE } from "../severity.ts";
 import { sound } from "../sound.ts";
 import { store, type Call } from "../store.ts";
-import type { Alarm } from "../types.ts";
+import type { Alarm, Provisional } from "../types.ts";
 import { choose, shared } from "./shared.ts";
+
+const RANK = { blue: 1, yellow: 2, orange: 3, red: 4 } as const;
+/** A storm must not cover the map. */
+const EARLY_SHOWN = 3;
 
 /** The worst of the alarms; of equals the one that came last (they are given newest first). */
 function worst(waiting: Alarm[]): Alarm {
@@ -46,6 +50,9 @@ export class CallBanner extends LitElement {
         border-left-width: 8px;
         border-radius: var(--radius);
         box-shadow: var(--shadow);
+      }
+      article.early {
+        border-style: dashed;
       }
       .text {
         flex: 1;
@@ -87,10 +94,12 @@ export class CallBanner extends LitElement {
   override connectedCallback(): void {
     super.connectedCallback();
     store.addEventListener("call", this.hear);
+    store.addEventListener("provisional", this.hearEarly);
   }
 
   override disconnectedCallback(): void {
     store.removeEventListener("call", this.hear);
+    store.removeEventListener("provisional", this.hearEarly);
     super.disconnectedCallback();
   }
 
@@ -99,7 +108,23 @@ export class CallBanner extends LitElement {
       .map((id) => store.desk.alarms.get(id))
       .filter((alarm): alarm is Alarm => alarm?.state === "unacknowledged");
     return html`<div class="unseen" role="alert" aria-live="assertive">${this.said}</div>
-      ${waiting.length ? this.call(worst(waiting), waiting.length - 1) : nothing}`;
+      ${waiting.length ? this.call(worst(waiting), waiting.length - 1) : nothing}
+      ${[...store.provisional.shown.values()].slice(-EARLY_SHOWN).map((told) => this.early(told))}`;
+  }
+
+  /** An alarm that the server has told and not stored: there is nothing yet that one could act on. */
+  private early(told: Provisional) {
+    const severity = RANK[told.severity];
+    const said = pick({ zh: told.said[0], en: told.said[1] });
+    const value = told.value === null ? "" : `${measure(told.value)} / ${measure(told.threshold)}`;
+    return html`<article class="early" style="--step:${LADDER[severity].colour}" data-provisional=${told.event_key}>
+      ${ladderSign(severity, 30)}
+      <div class="text">
+        <span><b>${pick(told.name)}</b> · ${levelName(severity)} · ${clock(told.event_at)}</span>
+        <span>${told.subject.replace(/^\w+:/, "")} · ${said || value}</span>
+        <span class="more">${t("alarm.provisional")}</span>
+      </div>
+    </article>`;
   }
 
   private call(alarm: Alarm, more: number) {
@@ -127,6 +152,13 @@ export class CallBanner extends LitElement {
     const opening = t(escalated ? "alarm.escalated" : "alarm.new");
     this.said = `${opening}：${levelName(alarm.severity)} ${pick(alarm.name)}，${subjectName(alarm)}，${place(alarm.path)}`;
     sound(alarm.severity);
+  };
+
+  private hearEarly = (event: Event): void => {
+    const told = (event as CustomEvent<Provisional>).detail;
+    const severity = RANK[told.severity];
+    this.said = `${t("alarm.new")}：${levelName(severity)} ${pick(told.name)}，${told.subject.replace(/^\w+:/, "")}`;
+    if (severity >= SEVERE) sound(severity);
   };
 
   private show(alarm: Alarm): void {

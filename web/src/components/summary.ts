@@ -5,7 +5,7 @@ import { count, rate } from "../format.ts";
 import { lang, t } from "../i18n.ts";
 import { Live } from "../live.ts";
 import { fieldSign, ladderSign } from "../pictures.ts";
-import { isUnacknowledged } from "../roll.ts";
+import { isHidden, isUnacknowledged } from "../roll.ts";
 import { store } from "../store.ts";
 import { FIELDS, type FieldName } from "../types.ts";
 import { shared } from "./shared.ts";
@@ -143,7 +143,7 @@ function sumByField(): Record<FieldName, FieldSum> {
     return sums;
   }
   for (const alarm of store.desk.alarms.values()) {
-    if (alarm.state === "closed") continue;
+    if (alarm.state === "closed" || isHidden(alarm)) continue;
     const sum = sums[alarm.field];
     sum.open += 1;
     sum.severity = Math.max(sum.severity, alarm.severity);

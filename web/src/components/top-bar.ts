@@ -15,7 +15,7 @@ const THEME_SIGN = { auto: "half", dark: "moon", light: "sun" } as const;
 
 @customElement("bt-top-bar")
 export class TopBar extends LitElement {
-  @property() mode: "duty" | "maps" = "duty";
+  @property() mode: "duty" | "maps" | "watch" = "duty";
   @property({ type: Boolean }) past = false;
   /** On a phone the box to find things takes the bar's place while it is used. */
   @state() private finding = false;
@@ -157,8 +157,7 @@ export class TopBar extends LitElement {
   }
 
   private views() {
-    const maps = this.mode === "maps";
-    const [mapsWord, pastWord] = [t(maps ? "app.duty" : "app.maps"), t(this.past ? "app.live" : "app.past")];
+    const pastWord = t(this.past ? "app.live" : "app.past");
     return html`<button
         class="bare find narrow"
         aria-expanded=${this.finding}
@@ -177,15 +176,21 @@ export class TopBar extends LitElement {
       >
         ${tool("clock")}
       </button>
-      <button
-        class="bare maps"
-        aria-pressed=${maps}
-        aria-label=${mapsWord}
-        title=${mapsWord}
-        @click=${() => this.dispatchEvent(new CustomEvent("mode", { detail: maps ? "duty" : "maps" }))}
-      >
-        ${tool("layers")}
-      </button>`;
+      ${this.desk("watch", "bars")} ${this.desk("maps", "layers")}`;
+  }
+
+  private desk(mode: "maps" | "watch", sign: "bars" | "layers") {
+    const here = this.mode === mode;
+    const word = t(here ? "app.duty" : `app.${mode}`);
+    return html`<button
+      class="bare ${mode}"
+      aria-pressed=${here}
+      aria-label=${word}
+      title=${word}
+      @click=${() => this.dispatchEvent(new CustomEvent("mode", { detail: here ? "duty" : mode }))}
+    >
+      ${tool(sign)}
+    </button>`;
   }
 
   private async turnFinding(): Promise<void> {
