@@ -1,9 +1,9 @@
 # demo: set up, then the district live.   make demo SECONDS=60 stops by itself and prints figures.
 # test, check: all tests (four at once: most of them wait for servers); linters, types and import order.
-# bench-ingest, bench-history, bench-map: the figures of this machine, seven, five and one minutes;
+# bench-ingest, bench-history, bench-map, bench-alerts: the figures of this machine;
 # bench: all of them.
 # setup: only prepare.   clean: remove all that the others made in this folder.
-.PHONY: demo test check bench bench-ingest bench-history bench-map setup setup-tests clean
+.PHONY: demo test check bench bench-ingest bench-history bench-map bench-alerts setup setup-tests clean
 
 python = .venv/bin/python
 web = cd web && PATH="$(CURDIR)/.venv/bin:$$PATH"
@@ -20,7 +20,7 @@ check: setup-tests
 	.venv/bin/mypy . && .venv/bin/lint-imports
 	$(web) npm run --silent check
 
-bench: bench-ingest bench-history bench-map
+bench: bench-ingest bench-history bench-map bench-alerts
 
 bench-ingest: setup
 	$(python) bench/ingest.py
@@ -30,6 +30,9 @@ bench-history: setup
 
 bench-map: setup
 	$(python) bench/map.py
+
+bench-alerts: setup
+	$(python) bench/alerts.py
 
 setup:
 	@dev/setup.sh

@@ -150,7 +150,12 @@ def _api_sections(folder: Path, port: int) -> dict[str, dict[str, object]]:
     return {
         "ingest": {"http_port": free_port()},
         "api": {"port": port or free_port(), "operators_file": str(folder / "operators.toml")},
-        "notify": {"http_port": free_port(), "journal_file": str(folder / "notify.jsonl")},
+        "notify": {
+            "http_port": free_port(),
+            "journal_file": str(folder / "notify.jsonl"),
+            "memory_file": str(folder / "notify-told"),
+            "hear_early": True,
+        },
         "upkeep": {"http_port": free_port()},
         "sim": {"spool_dir": str(folder / "spool"), "drain_s": _DRAIN_S},
     }
@@ -223,7 +228,7 @@ def _clear(folder: Path) -> None:
     """Remove what an earlier run left, but for the PostgreSQL cluster, which takes time to make."""
     for name in ("mosquitto", "secrets", "spool", "log"):
         shutil.rmtree(folder / name, ignore_errors=True)
-    for name in ("operators.toml", "sim-report.json", "notify.jsonl", "config.toml"):
+    for name in ("operators.toml", "sim-report.json", "notify.jsonl", "notify-told", "config.toml"):
         (folder / name).unlink(missing_ok=True)
     make_private(folder / "log")
     make_private(folder / "spool")

@@ -325,7 +325,7 @@ async def test_the_state_folds_up_and_agrees_with_the_alarms(api: Api, loaded: C
     assert found["devices"]["smoke.00000"] == [2, 0]
     assert found["devices"]["fire_panel.00002"] == [0, 0]
     assert found["totals"]["never"] == 18
-    assert found["totals"]["by_field"]["fire"] == {"open": 1, "severity": 3}
+    assert found["totals"]["by_field"]["fire"] == {"open": 1, "unacknowledged": 1, "severity": 3}
     assert [g["gateway_id"] for g in found["gateways"]] == ["gw-a", "gw-b"]
     part = await api.get("/api/v1/state", within="grid-b")
     assert (part["totals"]["devices"], part["totals"]["open"]) == (10, 0)
@@ -401,6 +401,10 @@ def filled(path: str) -> str:
         "surface_id": "nothing",
         "set_name": "nothing",
         "kind": "heat",
+        "incident_id": str(uuid.uuid4()),
+        "roster_id": "nothing",
+        "rule_id": "nothing",
+        "event_id": "1",
     }
     return re.sub(r"{(\w+)}", lambda match: known[match[1]], path)
 

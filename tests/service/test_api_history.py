@@ -231,7 +231,7 @@ async def test_the_state_at_a_time_is_what_was_true_then(api: Api, loaded: Conn)
     block = next(row for row in raised["spaces"] if row["code"] == HEAT_BLOCK)
     assert (block["severity"], block["open"], block["unacknowledged"]) == (3, 1, 1)
     assert raised["devices"][HEAT] == [1, 3]
-    assert raised["totals"]["by_field"]["fire"] == {"open": 1, "severity": 3}
+    assert raised["totals"]["by_field"]["fire"] == {"open": 1, "unacknowledged": 1, "severity": 3}
     # The smoke detector's word is older than twenty of its intervals.
     assert values(raised) == {HEAT: (1200, 120)}
     assert raised["devices"][SMOKE] == [0, 0]

@@ -17,10 +17,10 @@ from dev.figures import Conn, Tally
 RULE = "INSERT INTO rule (rule_id, version, body, sha256) VALUES ('r', 1, '{}', '')"
 ALARM = """
 INSERT INTO alarm (alarm_id, rule_id, rule_version, subject, field, quantity, severity,
-                   peak_severity, state, latch, value, threshold, raised_at, detected_at,
+                   peak_severity, state, latch, value, threshold, raised_at, detected_at, asked_at,
                    last_event_id, closed_at, close_cause)
 VALUES (gen_random_uuid(), 'r', 1, %(subject)s, %(field)s, 'depth', 1, %(peak)s, %(state)s, false,
-        1, 1, now(), %(at)s, 1, CASE WHEN %(state)s = 'closed' THEN now() END,
+        1, 1, now(), %(at)s, %(at)s, 1, CASE WHEN %(state)s = 'closed' THEN now() END,
         CASE WHEN %(state)s = 'closed' THEN 'true' END)
 """
 REJECT = """

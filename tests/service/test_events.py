@@ -130,7 +130,18 @@ def serving(
     with httpx2.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=10) as client:
         server = Server(program=program, client=client, operators=operators)
         wait_until(lambda: ready(server), 20, what="readyz")
+        wait_until(lambda: listening(dsn), 20, what="the listener")
         yield server
+
+
+def listening(dsn: str) -> bool:
+    """Whether it hears of changes; from then on it reads everything anew once more."""
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        found = conn.execute(
+            "SELECT 1 FROM pg_stat_activity WHERE application_name = 'blocktwin serve listen'"
+            " AND state = 'idle' AND query LIKE '%blocktwin_registry%'"
+        )
+        return found.fetchone() is not None
 
 
 def ready(server: Server) -> bool:
@@ -168,7 +179,7 @@ def test_an_alarm_comes_within_a_second_of_its_commit(server: Server, loaded: Co
 def test_state_changes_are_told_and_only_those(server: Server, loaded: Conn) -> None:
     with server.stream() as response:
         stream = events(response)
-        of("status", stream, 1)
+        of("status", stream, 3)  # what the listener found meanwhile is in the second at the latest
         read_once(loaded, HEAT, "temperature", 20)
         change = of("state", stream, 1)[0]
         assert change.data["devices"] == {HEAT: [1, 0]}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.model import AlarmState, Field, Severity, SpaceKind
-from twin.state import DeviceRow, OpenAlarm, SpaceRow, State, Topology
+from twin.state import DeviceRow, OpenAlarm, SpaceRow, State, Topology, totals
 
 SECOND = 1_000_000
 
@@ -115,7 +115,22 @@ def test_an_alarm_colours_its_place_and_all_that_contains_it() -> None:
     assert now.space(index("s1") or 0) == (3, 2, 2)
     assert now.space(index("s5") or 0) == (0, 0, 0)
     assert now.device("d4")[1] == 3
-    assert now.by_field(0)["water"] == {"open": 1, "severity": 1}
+    assert now.by_field(0)["water"] == {"open": 1, "unacknowledged": 1, "severity": 1}
+
+
+def test_a_hidden_alarm_colours_nothing_and_is_counted_apart() -> None:
+    now = state()
+    now.put(alarm(1, hidden=True))
+    assert (now.space(0), now.device("d4")[1], now.hidden(0)) == ((0, 0, 0), 0, 1)
+    assert now.alarms_inside(0) == []
+    assert totals(now)["hidden"] == 1
+    now.changes()
+    now.put(alarm(1))
+    assert now.changes().totals
+    assert (now.space(0), now.hidden(0)) == ((3, 1, 1), 0)
+    now.put(alarm(1, hidden=True))
+    now.drop("a1")
+    assert (now.space(0), now.hidden(0)) == ((0, 0, 0), 0)
 
 
 def test_the_next_worst_shows_when_the_worst_closes() -> None:
