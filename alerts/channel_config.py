@@ -13,6 +13,11 @@ from core.config import read_secret
 
 FieldName = Literal["fire", "water", "slope", "traffic", "system"]
 SeverityName = Literal["blue", "yellow", "orange", "red"]
+KindName = Literal[
+    "raised", "escalated", "eased", "returned", "acknowledged", "commented", "closed", "assigned",
+    "shelved", "unshelved", "suppressed", "unsuppressed", "out_of_service", "in_service", "overdue",
+    "re_alarmed",
+]  # fmt: skip
 ChannelName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Secret = Annotated[str, Meta(extra={"secret": True})]
 _Code = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -152,7 +157,7 @@ class RouteConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     fields: tuple[FieldName, ...] = ()
     spaces: Annotated[tuple[_Code, ...], Meta(max_length=1000)] = ()
     min_severity: SeverityName = "blue"
-    kinds: tuple[str, ...] = ()
+    kinds: tuple[KindName, ...] = ()
     hours: Annotated[tuple[Hours, ...], Meta(max_length=50)] = ()
     channels: tuple[ChannelName, ...] = ()
     rosters: tuple[ChannelName, ...] = ()

@@ -164,7 +164,8 @@ class Combined(Conditions):
     def take(self, mine: Index, state: Told, theirs: Index, *, same: bool) -> None:
         """Take over conditions, and of the same parts what they said."""
         super().take(mine, state, theirs, same=same)
-        self._last_us[mine] = state["last_us"][theirs]
+        if "last_us" in state:  # it was such a rule before
+            self._last_us[mine] = state["last_us"][theirs]
         if same and len(mine):
             many = state["part_true"].shape[1]
             rows = self._first[mine][:, None] + np.arange(many, dtype=np.int32)

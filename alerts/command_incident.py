@@ -86,11 +86,12 @@ def report(
     invocation: Invocation, *, begin: str, end: str, operators: int | None, as_json: bool
 ) -> None:
     """Report what the alarms cost: rates, floods, chatter, worst sources, how many were true."""
-    until = _time(end, "--to") if end else datetime.now(UTC)
+    now = datetime.now(UTC)
+    until = _time(end, "--to") if end else now
     since = _time(begin, "--from") if begin else until - timedelta(days=_DAYS)
     operators = operators or invocation.load(DeskConfig).get(DeskConfig).operators
     with _database(invocation) as conn:
-        found = alarm_report(conn, since, until, operators)
+        found = alarm_report(conn, since, until, operators, now=now)
     click.echo(_as_json(found) if as_json else printing.text(found))
 
 

@@ -23,6 +23,7 @@ from alerts.notify import canary, deliveries, rosters, trials
 from alerts.notify.canary import Heard
 from alerts.notify.channels import Channel
 from alerts.notify.duty import Roster, calls
+from alerts.notify.keep import kept
 from alerts.notify.memory import Memory
 from alerts.notify.metrics import Metrics
 from alerts.notify.run import Notifier
@@ -91,13 +92,15 @@ async def _notify(
     )
     checks = {"database": lambda: notifier.database_ok}
     if cfg.hear_early:
+        mqtt.secret()  # a file that cannot be read is said now, not at the first alarm
         checks["broker"] = lambda: notifier.early is not None and notifier.early.connected
     async with serve_health(
-        cfg.http_host, cfg.http_port, checks=checks, metrics=metrics.text
+        cfg.http_host, cfg.http_port, checks=checks, metrics=notifier.text
     ) as port:
         log.info("health and metrics on http://%s:%d", cfg.http_host, port)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(Desk(desk, database, stop).run(), name="desk")
+            keeping = kept("desk", lambda: Desk(desk, database, stop).run(), stop)
+            tasks.create_task(keeping, name="desk")
             await notifier.run()
 
 

@@ -207,6 +207,13 @@ class NotifyConfig(Section, frozen=True, kw_only=True):
         int, Meta(ge=0, le=65535, description="their TCP port; 0 takes a free one and logs it")
     ] = 9102
 
+    @property
+    def waking(self) -> frozenset[str]:
+        """Names of the channels that wake people."""
+        hooks = [hook.name for hook in self.webhooks if not hook.records]
+        mail, chats = [way.name for way in self.mail], [way.name for way in self.chats]
+        return frozenset(hooks + mail + chats)
+
     def __post_init__(self) -> None:
         """Refuse names that stand twice, and routes to channels that do not exist."""
         names = [

@@ -196,8 +196,12 @@ class Confirmations:
             self._waiting.pop((key[0], cell), None)
 
     def put(self, said: Transition, level: Severity, onset_us: int) -> None:
-        """Set an active condition of a rule that can be confirmed, as it was told last."""
+        """Set an active condition as it was told last; its onset confirms others, too."""
         key = said.rule_id, said.subject
+        for rule_id in self._served.get(key[0], ()) if onset_us else ():
+            cell = self._cell(self._wants[rule_id], key[1])
+            if cell is not None:
+                self._onsets.setdefault((rule_id, cell), {}).setdefault(key, onset_us)
         if key[0] not in self._wants:
             return
         confirmed = said.severity > level and said.severity >= _floor(self._wants[key[0]])

@@ -21,7 +21,7 @@ from alerts.limits import Moves
 from alerts.overriding import Overrides
 from alerts.rounds import cut
 from alerts.rules import LoadedRule, Override
-from alerts.snapshot import pack, unpack
+from alerts.snapshot import Kept, pack, unpack
 from alerts.taking import OpenCondition
 from core.batch import I8, Batch
 from core.model import (
@@ -71,6 +71,7 @@ class Engine:
         self._overrides = Overrides(overrides)
         self._start_us = now_us
         self._mine = Knowledge.new(self.rules, registry, self._overrides, now_us)
+        self._outline: taking.Outline | None = None
 
     @property
     def nbytes(self) -> int:
@@ -120,8 +121,8 @@ class Engine:
         warm-up with a part of the past, or an older snapshot, has found.
 
         Returns:
-            The ends of open conditions that nothing judges any longer: their rule, or the device
-            under it, is gone.
+            The ends of open conditions that nothing judges any longer (their rule, or the device
+            under it, is gone), and what was held back and is no longer.
         """
         return taking.restore(self._mine, open_conditions)
 
@@ -132,9 +133,10 @@ class Engine:
         their severity, and the next reading judges them anew.
 
         Returns:
-            The ends of active conditions that nothing judges any longer.
+            The ends of active conditions that nothing judges any longer, and what was held back
+            and is no longer.
         """
-        return taking.take(self._mine, taking.keep(old._mine), exact=True)
+        return taking.take(self._mine, old.picture(), exact=True, common=self.outline())
 
     def snapshot(self) -> bytes:
         """Return all that is known, for ``resume`` of another process.
@@ -142,7 +144,20 @@ class Engine:
         Timers under way, slopes, counts, what judges have learned, clocks of silence, and what
         waits for a second signal: nothing that is judged later depends on anything else.
         """
-        return pack(taking.keep(self._mine))
+        return pack(self.picture())
+
+    def picture(self) -> Kept:
+        """Return the same as copies, quickly: what is judged later does not change them.
+
+        ``alerts.snapshot.pack`` makes the bytes of it, which takes longer and may be done beside.
+        """
+        return taking.keep(self._mine, self.outline())
+
+    def outline(self) -> taking.Outline:
+        """Lay out what all snapshots have in common, once; may be done beside, before the first."""
+        if self._outline is None:
+            self._outline = taking.outline(self._mine)
+        return self._outline
 
     def resume(self, blob: bytes) -> int:
         """Take over a snapshot; call it on a new engine, before anything else.
@@ -160,7 +175,7 @@ class Engine:
         """
         kept = unpack(blob)
         try:
-            taking.take(self._mine, kept, exact=False)
+            taking.take(self._mine, kept, exact=False, common=self.outline())
         except (ValueError, KeyError, IndexError) as error:
             self._mine = Knowledge.new(self.rules, self.registry, self._overrides, self._start_us)
             raise ValueError(f"the engine snapshot does not fit: {error}") from error

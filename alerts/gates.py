@@ -7,7 +7,7 @@ other one has ended, at its level of then, and never if it has ended before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -87,9 +87,9 @@ class Inhibitions:
         self._holders: dict[tuple[str, str, str], set[str]] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._of)
+        return bool(self._of or self.held)
 
-    def concerns(self, rule_id: str) -> bool:
+    def asks_for(self, rule_id: str) -> bool:
         """Tell whether conditions of a rule hold others back."""
         return rule_id in self._scopes
 
@@ -99,7 +99,7 @@ class Inhibitions:
 
     def pass_on(self, said: Transition) -> list[Transition]:
         """Take a transition; return what is told of it, and what its end lets go."""
-        if said.rule_id in self._of and not self._passes(said):
+        if (said.rule_id in self._of or self.held) and not self._passes(said):
             return []
         told = [said]
         if said.rule_id in self._scopes:
@@ -120,7 +120,7 @@ class Inhibitions:
         return True
 
     def _holds(self, said: Transition) -> bool:
-        for inhibit in self._of[said.rule_id]:
+        for inhibit in self._of.get(said.rule_id, ()):
             place = self._places.of(said.subject, inhibit.same)
             if place and any(self._holders.get((by, inhibit.same, place)) for by in inhibit.by):
                 return True
@@ -158,21 +158,22 @@ class Inhibitions:
                 told += self.note(raised.rule_id, raised.subject, raised.kind, raised.at_us)
         return told
 
-    def state(self) -> tuple[list[Transition], list[tuple[str, str, str, list[str]]]]:
-        """Return what a snapshot keeps."""
-        holders = [(*key, sorted(who)) for key, who in sorted(self._holders.items())]
-        return list(self.held.values()), holders
+    def free(self, at_us: int) -> list[Transition]:
+        """Tell what nothing holds any longer: rules, devices or places have changed."""
+        return self._let_go({key[0] for key in self.held}, at_us) if self.held else []
 
-    def take(
-        self,
-        held: Sequence[Transition],
-        holders: Sequence[tuple[str, str, str, Sequence[str]]],
-        versions: Mapping[str, int],
-    ) -> None:
-        """Take over a ``state``, as far as the rules are still there and still concerned."""
+    def drop(self, rule_id: str, subject: str) -> None:
+        """Forget a condition; what it has held is told by ``free``."""
+        self.held.pop((rule_id, subject), None)
+        for scope in self._scopes.get(rule_id, ()):
+            key = rule_id, scope, self._places.of(subject, scope)
+            holders = self._holders.get(key, set())
+            holders.discard(subject)
+            if not holders:
+                self._holders.pop(key, None)
+
+    def take(self, held: Sequence[Transition], rules: Collection[str]) -> None:
+        """Take over what another engine has held back, as far as the rules are still there."""
         for kept in held:
-            if kept.rule_id in self._of and kept.rule_id in versions:
+            if kept.rule_id in rules:
                 self.held[kept.rule_id, kept.subject] = kept
-        for rule_id, scope, place, who in holders:
-            if scope in self._scopes.get(rule_id, ()) and rule_id in versions:
-                self._holders.setdefault((rule_id, scope, place), set()).update(who)

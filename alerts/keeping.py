@@ -44,8 +44,8 @@ def take(limits: Limits, mine: Index, state: Told, theirs: Index, *, same: bool)
     milder one that is left, and its timers start anew.
 
     Args:
-        same: whether the rule judges the same values as before, so that its past is worth
-            anything.
+        same: whether the rule judges the same values as before, so that its timers and its past
+            are worth anything.
     """
     alike = _masks(limits, mine) == state["mask"][theirs]
     level = state["level"][theirs]
@@ -65,7 +65,7 @@ def take(limits: Limits, mine: Index, state: Told, theirs: Index, *, same: bool)
         some = many > step
         rows = first[some] + step
         limits.active[rows] = level[some] > step
-        limits.since_us[rows] = state["since_us"][theirs[some], step]
+        limits.since_us[rows] = state["since_us"][theirs[some], step] if same else 0
         if limits.counts and "bits" in state and same:
             limits.counts.bits[rows] = state["bits"][theirs[some], step]
 

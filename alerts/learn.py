@@ -82,6 +82,10 @@ class Gaps:
         self._gap_s[some] = np.where(way == 0, was, moved)
         self._seen[some] = np.minimum(self._seen[some], _FULL - 1) + 1
 
+    def forget(self) -> None:
+        """Forget when arrivals were, not what was learned: our clock was set back."""
+        self._last_us[:] = 0
+
     def interval_s(self) -> F8:
         """Return the interval that holds for each watch, in seconds."""
         known = self._seen >= MIN_GAPS

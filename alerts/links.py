@@ -25,7 +25,7 @@ class Links:
         places = Places(registry)
         self.inhibitions = Inhibitions(rules, places)
         self.confirmations = Confirmations(rules, places)
-        self._versions = {entry.rule.id: entry.version for entry in rules}
+        self._rules = frozenset(entry.rule.id for entry in rules)
 
     def follow(self, said: Iterable[Transition]) -> list[Transition]:
         """Return what is told of some transitions, in order of event time."""
@@ -49,19 +49,27 @@ class Links:
             self.confirmations.drop((said.rule_id, said.subject))
             self.confirmations.put(said, level, onset_us or (known.onset_us if known else 0))
 
-    def drop(self, rule_id: str, subject: str, at_us: int) -> list[Transition]:
-        """Set a condition as ended, as the database knows it; return what that lets go."""
+    def know(self, rule_id: str, subjects: Iterable[str]) -> None:
+        """Note which conditions of a rule are active: what they hold back from now on."""
+        for subject in subjects:
+            if (rule_id, subject) not in self.inhibitions.held:
+                self.inhibitions.note(rule_id, subject, TransitionKind.RAISED, 0)
+
+    def drop(self, rule_id: str, subject: str) -> None:
+        """Set a condition as ended, as the database knows it; ``free`` tells what it has held."""
         self.confirmations.drop((rule_id, subject))
-        self.inhibitions.held.pop((rule_id, subject), None)
-        return self.inhibitions.note(rule_id, subject, TransitionKind.RETURNED, at_us)
+        self.inhibitions.drop(rule_id, subject)
+
+    def free(self, at_us: int) -> list[Transition]:
+        """Return what was held back and is held by nothing any longer; call it after changes."""
+        told = self.inhibitions.free(at_us)
+        return [one for t in told for one in self.confirmations.pass_on(t)]
 
     def state(self) -> KeptLinks:
         """Return what a snapshot keeps."""
-        held, holders = self.inhibitions.state()
         active, onsets = self.confirmations.state()
         return KeptLinks(
-            held=held,
-            holders=holders,
+            held=list(self.inhibitions.held.values()),
             active=[
                 KeptActive(
                     said=one.said,
@@ -76,7 +84,7 @@ class Links:
 
     def take(self, kept: KeptLinks) -> None:
         """Take over a ``state``, as far as the rules are the same."""
-        self.inhibitions.take(kept.held, kept.holders, self._versions)
+        self.inhibitions.take(kept.held, self._rules)
         active = [
             Active(
                 said=one.said,

@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 from alerts.rule_faults import LADDER, direction, level_fault, near
 from alerts.rules import Level, Override, Rule, from_body
-from alerts.rulestore import announce
+from alerts.rulestore import announce, words_fault
 from core.db.queries import load as load_queries
 from core.errors import UsageError
 from core.model import Field
@@ -119,7 +119,7 @@ def put(
     """
     with conn.transaction():
         conn.execute(SQL["lock_overrides"])
-        fault = _fault(conn, override, reason, until)
+        fault = words_fault(author, "reason", reason) or _fault(conn, override, until)
         if fault:
             raise OverrideInvalid(fault)
         if dry_run:
@@ -161,9 +161,7 @@ def end_due(conn: Conn, now: datetime) -> int:
     return len(ended)
 
 
-def _fault(conn: Conn, override: Override, reason: str, until: datetime | None) -> str:
-    if not reason.strip():
-        return "reason: say why this device is different"
+def _fault(conn: Conn, override: Override, until: datetime | None) -> str:
     row = conn.execute(SQL["rule"], {"rule": override.rule_id}).fetchone()
     if row is None:
         return f"there is no rule {override.rule_id!r} in force"

@@ -30,16 +30,18 @@ class Past:
         self, picks: Sequence[Pick], key: I4, rule: npt.NDArray[np.int16], size: int
     ) -> None:
         rules = {pick.number: pick.rule for pick in picks}
-        rises = [number for number, one in rules.items() if one.type in ("rise", "fall")]
+        rises = {number: one for number, one in rules.items() if one.type in ("rise", "fall")}
         stuck = [number for number, one in rules.items() if one.type == "stuck"]
-        self._ring = _Lane(np.flatnonzero(np.isin(rule, rises)), key, rule, rules, size)
+        rising = np.flatnonzero(np.isin(rule, list(rises)))
+        first, shared = _alike(rises, key[rising], rule[rising])
+        self._ring = _Lane(rising[first], key, rule, rules, size)
         self._run = _Lane(np.flatnonzero(np.isin(rule, stuck)), key, rule, rules, size)
-        own = rule[self._ring.condition]
+        own = self._ring.rule
         table = np.zeros(max(rules, default=0) + 1)
         sign = np.ones(len(table), dtype=np.int8)
-        for number in rises:
-            table[number] = round((rules[number].window_s or 0.0) * 1e6)
-            sign[number] = -1 if rules[number].type == "fall" else 1
+        for number, one in rises.items():
+            table[number] = round((one.window_s or 0.0) * 1e6)
+            sign[number] = -1 if one.type == "fall" else 1
         self.rings = Rings(table[own].astype(np.int64))
         self._sign = sign[own] if -1 in sign else None
         options = {n: msgspec.convert(rules[n].options, StuckOptions) for n in stuck}
@@ -50,7 +52,7 @@ class Past:
         )
         count = len(key) if len(self) else 0
         self._place = np.full(count, -1, dtype=np.int32)
-        self._place[self._ring.condition] = np.arange(len(self.rings), dtype=np.int32)
+        self._place[rising] = shared
         self._place[self._run.condition] = len(self.rings) + np.arange(
             len(self.runs), dtype=np.int32
         )
@@ -132,6 +134,22 @@ class Past:
         if not len(self._place):
             return np.zeros(0, dtype=np.intp)
         return self._place[condition].astype(np.intp)
+
+
+def _alike(rises: Mapping[int, Rule], key: I4, rule: npt.NDArray[np.int16]) -> tuple[Index, Index]:
+    """Let rules that look at the same slopes of a key share a ring.
+
+    Returns:
+        Of each ring the first of its conditions, by key; and of each condition its ring.
+    """
+    groups: dict[tuple[Any, ...], int] = {}
+    table = np.zeros(max(rises, default=0) + 1, dtype=np.int64)
+    for number, one in rises.items():
+        looks = one.type, one.window_s, one.reject_mask
+        table[number] = groups.setdefault(looks, len(groups))
+    at = key.astype(np.int64) * max(1, len(groups)) + table[rule]
+    _, first, shared = np.unique(at, return_index=True, return_inverse=True)
+    return first, shared
 
 
 class _Lane:

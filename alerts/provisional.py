@@ -19,7 +19,10 @@ from core.registry import SeriesInfo
 
 ROOT = "bt/v1/alarm"
 FILTER = f"{ROOT}/#"
-"""What to subscribe to, to hear every provisional alarm."""
+"""Everything under the root; a gateway can write there as well: ``bt/v1/alarm/{its id}/live``."""
+
+FILTERS = tuple(f"{ROOT}/+/{severity.name.lower()}" for severity in Severity)
+"""What to subscribe to, to hear every provisional alarm and nothing that a gateway may write."""
 
 MOST_BYTES = 16_384
 """Largest message that ``parse`` reads; ``message`` stays far below it."""

@@ -28,6 +28,9 @@ CHANNEL = "blocktwin_rules"
 STARTED = "start"
 """Author of what a worker loads from its files when it starts."""
 
+MOST_AUTHOR, MOST_WORDS = 200, 2000
+"""Longest name of an author, and longest note or reason; the tables hold no more."""
+
 SQL = load("alerts", "rulestore.sql")
 
 Conn = Connection[Any]
@@ -115,8 +118,11 @@ def put(
         dry_run: only say what would change.
 
     Raises:
-        RuleInvalid: if a rule then in force would name one that is not.
+        RuleInvalid: if a rule then in force would name one that is not, or author or note are
+            none.
     """
+    if fault := words_fault(author, "note", note):
+        raise RuleInvalid(fault)
     with conn.transaction():
         conn.execute(SQL["lock_rules"])
         # A whole load never reads what it replaces: it is the way out where that is unreadable.
@@ -185,6 +191,15 @@ def _write(
         )
     if fresh or gone:
         announce(conn, "rules")
+
+
+def words_fault(author: str, key: str, words: str) -> str:
+    """Return what is wrong with who does something and why, "" if nothing is."""
+    if not words.strip():
+        return f"{key}: say why in a sentence"
+    if len(words) > MOST_WORDS:
+        return f"{key}: at most {MOST_WORDS} characters"
+    return "" if 0 < len(author) <= MOST_AUTHOR else f"author: 1 to {MOST_AUTHOR} characters"
 
 
 def announce(conn: Conn, what: str) -> None:

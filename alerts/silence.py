@@ -24,6 +24,13 @@ from core.registry import Registry, SeriesInfo
 MIN_LIMIT_US = 3_000_000
 """Shortest silence that counts: below it, batching on the way would look like silence."""
 
+NOT_LISTENING_US = 120_000_000
+"""A jump of our clock from which on nobody listened meanwhile, or the clock was set (a guess)."""
+
+SET_BACK_US = 5_000_000
+"""How far behind what was heard our clock must be to have been set back: threads differ a little.
+"""
+
 _NEVER_US = 1 << 61
 _LOOK_AGAIN_US = 60_000_000  # how often learned intervals change when a gateway counts as silent
 _COMPARED = 64  # watches of a gateway looked at for a second device; rules per device are fewer
@@ -144,7 +151,7 @@ class Silence:
         if len(self.gaps):
             self._learn(series, received_us)
         np.maximum.at(self.heard_us, series, received_us)
-        self._now_us = max(self._now_us, int(received_us.max()))
+        self._go_on(int(received_us.max()))
         if not (self._missing.any() or self._silent.any()):
             return []
         return self._review(raising=False)
@@ -162,11 +169,33 @@ class Silence:
 
     def tick(self, now_us: int) -> list[Transition]:
         """Look at every clock."""
-        self._now_us = max(self._now_us, now_us)
+        if now_us < self._now_us - SET_BACK_US:
+            self._set_back(now_us)
+        self._go_on(now_us)
         if len(self.gaps) and self._now_us >= self._look_us + _LOOK_AGAIN_US:
             self._look_us = self._now_us
             self._set_silent_after()
         return self._review(raising=True)
+
+    def _go_on(self, now_us: int) -> None:
+        """Set our clock; after a jump silence is counted afresh, or all would be missing at once.
+
+        The worker was suspended, cut off from the broker, or its clock was wrong.
+        """
+        if now_us >= self._now_us + NOT_LISTENING_US:
+            self.put_armed(now_us)
+        self._now_us = max(self._now_us, now_us)
+
+    def _set_back(self, now_us: int) -> None:
+        """Move what was heard as our clock was set back: nobody would be missing until then."""
+        step_us = self._now_us - now_us
+        heard = self.heard_us > 0
+        self.heard_us[heard] = np.maximum(self.heard_us[heard] - step_us, 1)
+        self._armed_us[:] = now_us
+        self._gateway_armed_us[:] = now_us
+        self.gaps.forget()
+        self._look_us = 0
+        self._now_us = now_us
 
     def gateway_status(self, gateway_id: str, *, online: bool, at_us: int) -> list[Transition]:
         """Take what a gateway, or the broker in its name, says of itself."""

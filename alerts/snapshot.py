@@ -56,10 +56,9 @@ class KeptActive(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Links(msgspec.Struct, frozen=True, kw_only=True):
-    """What is remembered between conditions: who holds whom back, and what confirms what."""
+    """What is remembered between conditions: who is held back, and what confirms what."""
 
     held: list[Transition] = []
-    holders: list[tuple[str, str, str, list[str]]] = []
     active: list[KeptActive] = []
     onsets: list[tuple[str, str, str, int]] = []
 

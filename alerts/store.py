@@ -15,21 +15,17 @@ from psycopg import Connection
 
 from alerts import book, ledger
 from alerts.book import LONGEST_SHELF, Alarm, Deed, moment
-from alerts.engine import OpenCondition
 from alerts.ledger import Sheet
 from alerts.lifecycle import HIDING, OPENING, Action, Sight, action_of
 from alerts.rulestore import load_rules
-from core.db.queries import load
 from core.errors import BlocktwinError
-from core.model import CloseCause, Field, Severity, Transition
+from core.model import CloseCause, Transition
 
 __all__ = [
     "DESK", "Acknowledged", "AlarmUnknown", "InvalidAction", "acknowledge", "acknowledge_all",
-    "apply", "assign", "close", "comment", "load_rules", "open_conditions", "put_in_service",
+    "apply", "assign", "close", "comment", "load_rules", "put_in_service",
     "shelve", "suppress", "take_out_of_service", "unshelve", "unsuppress",
 ]  # fmt: skip
-
-_SQL = load("alerts", "store.sql")
 
 DESK = "desk"
 """Actor of what the desk hides and shows by itself."""
@@ -228,25 +224,6 @@ def close(conn: Conn, alarm_id: str, actor: str, cause: CloseCause, note: str = 
         )
     deed = Deed(action=Action.CLOSE, actor=actor, at=_now(), note=note, cause=cause)
     return _do(conn, alarm_id, deed)
-
-
-def open_conditions(conn: Conn) -> list[OpenCondition]:
-    """Return what the engine must know of the open alarms when it starts."""
-    return [
-        OpenCondition(
-            rule_id=row[0],
-            subject=row[1],
-            severity=Severity(row[2]),
-            returned=row[3],
-            raised_us=row[4],
-            rule_version=row[5],
-            field=Field(row[6]),
-            quantity=row[7],
-            latch=row[8],
-            life_safety=row[9],
-        )
-        for row in conn.execute(_SQL["open_conditions"])
-    ]
 
 
 class _Course:

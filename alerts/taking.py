@@ -48,55 +48,88 @@ class OpenCondition:
     life_safety: bool = False
 
 
-def keep(mine: Knowledge) -> Kept:
-    """Return all that is known; the arrays are not copied where they need not be."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """What all snapshots of one engine have in common: whose state it is, not the state itself.
+
+    Attributes:
+        series: all ids, ascending; ``names`` of them, as ``device:quantity``.
+        rules: of each rule that has conditions: its number, these, the place among ``series`` of
+            the one that each is known by, and the digest.
+    """
+
+    series: I4
+    names: list[str]
+    rules: list[tuple[int, Index, I4, str]]
+
+
+def outline(mine: Knowledge) -> Outline:
+    """Return the outline of what is known; reads nothing that judging changes."""
     series = np.array(sorted(mine.registry.by_id), dtype=np.int32)
-    names = [_name(mine.registry, one) for one in series.tolist()]
     rules = []
     for number, entry in enumerate(mine.rules):
         found = _rows(mine, number)
-        if found is None:
-            continue
-        where, known_by, state = found
-        del where
+        if found is not None:
+            where, known_by = found
+            place = np.searchsorted(series, known_by).astype(np.int32)
+            rules.append((number, where, place, digest(entry.rule)))
+    names = [_name(mine.registry, one) for one in series.tolist()]
+    return Outline(series=series, names=names, rules=rules)
+
+
+def keep(mine: Knowledge, common: Outline | None = None) -> Kept:
+    """Return all that is known; what is judged later does not change it.
+
+    Args:
+        common: what ``outline`` returned; without it, it is found anew.
+    """
+    common = common or outline(mine)
+    series = common.series
+    rules = []
+    for number, where, place, mark in common.rules:
+        entry = mine.rules[number]
+        state = _state(mine, number, where)
         rules.append(
             KeptRule(
-                rule=entry.rule,
-                digest=digest(entry.rule),
-                version=entry.version,
-                series=np.searchsorted(series, known_by).astype(np.int32),
-                arrays=state,
+                rule=entry.rule, digest=mark, version=entry.version, series=place, arrays=state
             )
         )
     gateways, columns = mine.silence.gateways()
     some = series if len(mine.board.value) else series[:0]
     return Kept(
         clock_us=mine.silence.now_us,
-        names=names,
+        names=common.names,
         last_us=mine.last_us[series],
         heard_us=mine.silence.heard_us[series],
         board_us=mine.board.at_us[some],
         board_value=mine.board.value[some],
         rules=rules,
         gateways=gateways,
-        gateway_arrays=columns,
+        gateway_arrays={name: column.copy() for name, column in columns.items()},
         links=mine.links.state(),
     )
 
 
-def _rows(mine: Knowledge, number: int) -> tuple[Index, I4, dict[str, npt.NDArray[Any]]] | None:
-    """Return the conditions of a rule, the series they are known by, and their state."""
+def _rows(mine: Knowledge, number: int) -> tuple[Index, I4] | None:
+    """Return the conditions of a rule, and the series they are known by."""
     if mine.rules[number].rule.type == "gateway_offline":
         none = np.zeros(0, dtype=np.int32)
-        return none.astype(np.intp), none, {}
+        return none.astype(np.intp), none
     if mine.rules[number].rule.type == "missing":
-        watch, series = mine.silence.rows(number)
-        return watch, series, mine.silence.state(watch)
+        return mine.silence.rows(number)
     conditions = _conditions(mine, number)
-    if conditions is None:
-        return None
-    condition, series = conditions.rows(number)
-    return condition, series, conditions.state(number, condition)
+    return None if conditions is None else conditions.rows(number)
+
+
+def _state(mine: Knowledge, number: int, where: Index) -> dict[str, npt.NDArray[Any]]:
+    """Return copies of the state of a rule's conditions."""
+    kind = mine.rules[number].rule.type
+    if kind == "gateway_offline":
+        return {}
+    if kind == "missing":
+        return mine.silence.state(where)
+    conditions = _conditions(mine, number)
+    return {} if conditions is None else conditions.state(number, where)
 
 
 def _conditions(mine: Knowledge, number: int) -> Conditions | None:
@@ -106,21 +139,29 @@ def _conditions(mine: Knowledge, number: int) -> Conditions | None:
     return None
 
 
-def take(mine: Knowledge, kept: Kept, *, exact: bool) -> list[Transition]:
+def take(
+    mine: Knowledge, kept: Kept, *, exact: bool, common: Outline | None = None
+) -> list[Transition]:
     """Take over what another engine knew.
 
     Args:
-        exact: whether it knew it just now; otherwise silence is counted afresh.
+        exact: whether it knew it just now; otherwise silence is counted afresh, and what is to be
+            told is left to ``restore``.
+        common: what ``outline`` returned; without it, it is found anew.
 
     Returns:
-        The ends of active conditions that nothing judges any longer.
+        The ends of active conditions that nothing judges any longer, and what was held back and is
+        no longer.
 
     Raises:
         ValueError: if a judge cannot read what is kept of it.
     """
-    theirs_to_mine = np.array(
-        [mine.registry.ids.get(name, 0) for name in kept.names], dtype=np.int32
-    )
+    common = common or outline(mine)
+    theirs_to_mine = common.series
+    if kept.names != common.names:
+        ids = mine.registry.ids
+        theirs_to_mine = np.array([ids.get(name, 0) for name in kept.names], dtype=np.int32)
+    rows = {number: (where, common.series[at]) for number, where, at, _ in common.rules}
     there = theirs_to_mine > 0
     series = theirs_to_mine[there]
     mine.last_us[series] = kept.last_us[there]
@@ -137,7 +178,8 @@ def take(mine: Knowledge, kept: Kept, *, exact: bool) -> list[Transition]:
     gone = mine.silence.take_gateways(kept.gateways, kept.gateway_arrays, now_us=kept.clock_us)
     for one in kept.rules:
         number = numbers.get(one.rule.id)
-        left = _take_rule(mine, number, one, theirs_to_mine)
+        own = rows.get(number) if number is not None else None
+        left = _take_rule(mine, number, one, theirs_to_mine, own)
         ended += _ends(one, left, kept)
         if one.rule.type == "gateway_offline":
             said = _reported(kept) if number is None else gone
@@ -145,7 +187,33 @@ def take(mine: Knowledge, kept: Kept, *, exact: bool) -> list[Transition]:
     if late and not exact:
         mine.silence.put_armed(start_us)
     _count_busy(mine)
-    return mine.links.follow([t for t in ended if (t.rule_id, t.subject) not in held])
+    _know_holders(mine)
+    if not exact:  # the database knows what has ended since, and ``restore`` tells the rest
+        for t in ended:
+            mine.links.drop(t.rule_id, t.subject)
+        return []
+    for t in ended:
+        mine.links.inhibitions.held.pop((t.rule_id, t.subject), None)
+    told = mine.links.follow([t for t in ended if (t.rule_id, t.subject) not in held])
+    return told + mine.links.free(mine.silence.now_us)
+
+
+def _know_holders(mine: Knowledge) -> None:
+    """Find by the rules and places of now what active conditions hold back."""
+    for number, entry in enumerate(mine.rules):
+        if mine.links.inhibitions.asks_for(entry.rule.id):
+            mine.links.know(entry.rule.id, _active(mine, number))
+
+
+def _active(mine: Knowledge, number: int) -> list[str]:
+    """Return the subjects of a rule's active conditions."""
+    if mine.rules[number].rule.type == "gateway_offline":
+        names, columns = mine.silence.gateways()
+        return [f"gateway:{n}" for n, told in zip(names, columns["reported"], strict=True) if told]
+    conditions = _conditions(mine, number)
+    where, series = (conditions or mine.silence).rows(number)
+    on = mine.silence.missing(where) if conditions is None else conditions.limits.level[where] > 0
+    return [f"device:{mine.registry.by_id[one].device_id}" for one in series[on].tolist()]
 
 
 def _reported(kept: Kept) -> list[str]:
@@ -154,17 +222,21 @@ def _reported(kept: Kept) -> list[str]:
 
 
 def _take_rule(
-    mine: Knowledge, number: int | None, kept: KeptRule, series_of: I4
+    mine: Knowledge,
+    number: int | None,
+    kept: KeptRule,
+    series_of: I4,
+    rows: tuple[Index, I4] | None,
 ) -> npt.NDArray[np.intp]:
     """Take over one rule's conditions; return the kept ones that have no match."""
     every = np.arange(len(kept.series))
-    if number is None or not len(every):
+    if number is None or rows is None or not len(every):
         return every
     rule = mine.rules[number].rule
     if (rule.type in _SILENT) != (kept.rule.type in _SILENT):
         return every
     conditions = _conditions(mine, number)
-    where, known_by = (conditions or mine.silence).rows(number)
+    where, known_by = rows
     a, b = _pairs(rule, kept.rule, mine.registry, known_by, series_of[kept.series])
     if conditions is None:
         if len(b):
@@ -172,7 +244,9 @@ def _take_rule(
     else:
         same = digest(rule) == kept.digest or _judges_alike(rule, kept.rule)
         conditions.take(where[a], kept.arrays, b, same=same)
-    return np.setdiff1d(every, b)
+    left = np.ones(len(every), dtype=np.bool_)
+    left[b] = False
+    return np.flatnonzero(left)
 
 
 def _pairs(rule: Rule, was: Rule, registry: Registry, mine: I4, theirs: I4) -> tuple[Index, Index]:
@@ -181,6 +255,8 @@ def _pairs(rule: Rule, was: Rule, registry: Registry, mine: I4, theirs: I4) -> t
     Args:
         theirs: 0 where the series is gone.
     """
+    if np.array_equal(mine, theirs):
+        return np.arange(len(mine)), np.arange(len(mine))
     there = np.flatnonzero(theirs > 0)
     if not {rule.type, was.type} & {"missing", "all", "any"}:
         _, a, b = np.intersect1d(mine, theirs[there], assume_unique=True, return_indices=True)
@@ -262,7 +338,11 @@ def _count_busy(mine: Knowledge) -> None:
 
 
 def restore(mine: Knowledge, open_conditions: Sequence[OpenCondition]) -> list[Transition]:
-    """Set the conditions of open alarms; return the ends of those that nothing judges."""
+    """Set the conditions of open alarms.
+
+    Returns:
+        The ends of those that nothing judges, and what was held back and is no longer.
+    """
     numbers = {entry.rule.id: number for number, entry in enumerate(mine.rules)}
     missing: dict[tuple[int, str], bool] = {}
     watched = _watched(mine)
@@ -284,7 +364,7 @@ def restore(mine: Knowledge, open_conditions: Sequence[OpenCondition]) -> list[T
             ended += _end_open(mine, mine.rules[number], condition)
     mine.silence.put_missing(missing)
     _count_busy(mine)
-    return mine.links.follow(ended)
+    return mine.links.follow(ended) + mine.links.free(mine.silence.now_us)
 
 
 def _watched(mine: Knowledge) -> dict[int, set[str]]:
@@ -344,7 +424,7 @@ def _made_worse(rule: Rule, severity: int, state: OpenCondition) -> bool:
 
 def _link(mine: Knowledge, number: int, state: OpenCondition, level: Severity) -> None:
     if state.returned:
-        mine.links.drop(state.rule_id, state.subject, mine.silence.now_us)
+        mine.links.drop(state.rule_id, state.subject)
         return
     entry = mine.rules[number]
     at_us = state.raised_us or mine.silence.now_us

@@ -2,7 +2,7 @@
 
     python bench/alerts.py [--only PART ...]
 
-Each part is a module beside this one with ``measure() -> dict``; it gives its own table as
+Each part is a module beside this one with ``measure() -> dict``; it may give a table of its own as
 ``table(result)``. How to read them stands in docs/performance.md.
 """
 
@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,19 @@ sys.path[0] = str(Path(__file__).resolve().parent.parent)
 from bench.ground import say  # noqa: E402
 
 PARTS = ("engine", "detectors", "fires", "rivers", "desk", "backtest", "alerts_pipeline")
+
+
+def lines(result: object, path: str = "") -> Iterator[str]:
+    """Yield one line for each figure, named by its place."""
+    if isinstance(result, Mapping):
+        for key, value in result.items():
+            yield from lines(value, f"{path} {key}")
+    elif isinstance(result, list):
+        for number, value in enumerate(result):
+            yield from lines(value, f"{path} {number}")
+    else:
+        shown = f"{result:,.4g}" if isinstance(result, float) else str(result)
+        yield f"  {path.strip():60} {shown}"
 
 
 def main() -> None:
@@ -38,7 +52,8 @@ def main() -> None:
         module = importlib.import_module(f"bench.{part}")
         say(f"measuring: {part}")
         result[part] = module.measure()
-        tables += ["", *module.table(result[part])]
+        table = getattr(module, "table", lines)
+        tables += ["", part, *table(result[part])]
     say(f"\n{result['cores']} cores, load average at the start {result['load_average']}")
     say("\n".join(tables))
     print(json.dumps(result))

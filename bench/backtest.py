@@ -87,7 +87,8 @@ def main() -> None:
     for one in said["rules"]:
         print(
             f"{one['type']}: {one['readings']:,} readings of {said['series']} series over "
-            f"{said['days']} days, every {said['interval_s']} s: {one['seconds']} s, "
+            f"{said['days']} days, every {said['interval_s']} s: {one['seconds']} s "
+            f"({one['cpu_s']} s of processor time), "
             f"{one['alarms']} alarms against {one['alarms_in_force']} in force"
         )
     print(json.dumps(said))
@@ -108,11 +109,15 @@ def measure(
         postgres.start()
         try:
             dsn = postgres.create_database("backtest", "template0")
-            with psycopg.connect(dsn, autocommit=True) as conn:
+            with (
+                psycopg.connect(dsn, autocommit=True) as conn,
+                psycopg.connect(dsn, autocommit=True) as beside,
+            ):
                 begun = time.monotonic()
                 end = _build(conn, series, days, interval_s)
                 built_s = time.monotonic() - begun
-                rules = [_tried(conn, which, end - timedelta(days=days), end) for which in types]
+                since = end - timedelta(days=days)
+                rules = [_tried(conn, beside, which, since, end) for which in types]
         finally:
             postgres.stop()
     return {
@@ -127,20 +132,35 @@ def measure(
 
 
 def _tried(
-    conn: psycopg.Connection[Any], which: str, since: datetime, until: datetime
+    conn: psycopg.Connection[Any],
+    beside: psycopg.Connection[Any],
+    which: str,
+    since: datetime,
+    until: datetime,
 ) -> dict[str, Any]:
     """Put a rule in force and try a changed one against it."""
     now = _rule(which, blue=0.17, clear=0.15, dwell=0)
     rulestore.put(conn, rulebook.text(now, "bench").rules, author="bench", note="in force")
     changed = _rule(which, blue=0.15, clear=0.13, dwell=600)
-    answer = backtest(conn, Request(since=since, until=until, toml=changed))
+    used_s = _cpu_s(conn, beside)
+    answer = backtest(conn, Request(since=since, until=until, toml=changed), beside=beside)
     return {
         "type": which,
         "readings": answer.readings,
         "seconds": answer.seconds,
+        "cpu_s": round(_cpu_s(conn, beside) - used_s, 1),
         "alarms": answer.candidate.alarms,
         "alarms_in_force": answer.in_force.alarms if answer.in_force else None,
     }
+
+
+def _cpu_s(*conns: psycopg.Connection[Any]) -> float:
+    """Return the processor seconds that this process and its database backends have used."""
+    ticks = 0
+    for conn in conns:
+        stat = Path(f"/proc/{conn.info.backend_pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(stat[11]) + int(stat[12])  # utime and stime, proc(5)
+    return time.process_time() + ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _rule(which: str, *, blue: float, clear: float, dwell: int) -> str:

@@ -119,7 +119,7 @@ def _storm(conn: Conn) -> dict[str, Any]:
     words = [len(story.verdicts(word)) for word in ("tell", "digest")]
     incidents = conn.execute("SELECT count(*), max(alarms) FROM incident WHERE field = 'water'")
     now = datetime.now(UTC)
-    report_s = _timed(lambda: alarm_report(conn, now - timedelta(days=30), now, 1))
+    report_s = _timed(lambda: alarm_report(conn, now - timedelta(days=30), now, 1, now=now))
     found = incidents.fetchone()
     return {
         "alarms": len(points),

@@ -5,7 +5,8 @@
 Times are of one core (this process's CPU time), the median of some ticks. ``heat`` is the worst
 case for slopes: every series has one. ``district`` has every kind of device in equal number, some
 110 m apart; ``no_judges`` is the same without anomaly and forecast rules, which ask for more of
-each reading. ``of one``: milliseconds for a batch of 1,000 readings of one series.
+each reading. ``build``: an engine from rules and registry; ``reload``: it takes over another's
+state. ``of one``: milliseconds for a batch of 1,000 readings of one series.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ T0_US = 1_790_000_000_000_000
 S = 1_000_000
 LONG = 1_000
 _JUDGED = ("anomaly", "forecast")
+_HEAD = (
+    "  of              tick ms  B/series  silence ms  build s  reload s  snapshot MB  write s"
+    "  read s  of one ms"
+)
 
 
 def measure() -> dict[str, Any]:
@@ -60,13 +65,14 @@ def table(result: dict[str, Any]) -> list[str]:
     """Return the figures as lines."""
     lines = [
         f"the alarm engine: {result['series']:,} series, {result['rules']} rules, one core",
-        "  of              tick ms  B/series  silence ms  snapshot MB  write s  read s  of one ms",
+        _HEAD,
     ]
     for name in ("heat", "no_judges", "district"):
         one = result[name]
         lines.append(
             f"  {name:14} {one['tick_ms']:8.1f} {one['bytes_per_series']:9.0f}"
-            f" {one['silence_ms']:11.1f} {one['snapshot_mb']:12.1f} {one['snapshot_s']:8.2f}"
+            f" {one['silence_ms']:11.1f} {one['build_s']:8.2f} {one['reload_s']:9.2f}"
+            f" {one['snapshot_mb']:12.1f} {one['snapshot_s']:8.2f}"
             f" {one['resume_s']:7.2f} {one['thousand_of_one_ms']:10.1f}"
         )
     return lines
@@ -87,12 +93,15 @@ def _mix(rules: Sequence[LoadedRule], kinds: tuple[str, ...]) -> dict[str, float
     snapshot_s, blob = _timed(engine.snapshot)
     again = Engine(rules, registry, now_us=T0_US)
     resume_s, _ = _timed(lambda: again.resume(blob))
+    again = Engine(rules, registry, now_us=T0_US)
+    reload_s, _ = _timed(lambda: again.adopt(engine))
     burst = np.full(LONG, series[0])
     at = T0_US + (100 * S + np.arange(LONG) * S // 10).astype(np.int64)
     many = of(burst, at, at, np.full(LONG, centre[0]), np.zeros(LONG))
     burst_s, _ = _timed(lambda: engine.process(many))
     return {
         "build_s": round(built, 2),
+        "reload_s": round(reload_s, 3),
         "tick_ms": round(statistics.median(ticks[-MEASURED:]) * 1e3, 1),
         "bytes_per_series": round(engine.nbytes / len(series), 1),
         "silence_ms": round(statistics.median(silence) * 1e3, 2),

@@ -1,6 +1,8 @@
 """Notices that the store is in trouble, and has readings judged without it until it keeps up.
 
-In trouble is a store that was found away, or owes an answer for longer than ``watch_after_s``.
+In trouble is a store that was found away, that owes an answer for longer than ``watch_after_s``, or
+for so long that a third of what the broker sends unacknowledged has come meanwhile: the second
+session must stand before the rest is used up, or what comes between is judged late.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ log = logging.getLogger(__name__)
 _GLANCE_S = 0.05  # how often it asks whether the store is in trouble
 _CALM_S = 2.0  # the watch ends when the store has kept up for this long
 _BEHIND_US = 1_000_000.0
+_SHARE = 1 / 3
 
 
 class Holding(Protocol):
@@ -52,7 +55,6 @@ class Lookout:
         warn: publishes what must not wait; returns our clock at that moment, microseconds.
         held: what was found while watching, and is not committed yet.
         taken: the batch that was taken and is not judged yet.
-        asked_s: since when the database has been owing an answer (monotonic); None: it owes none.
         away: whether the database was away when it was last asked.
         watching: whether readings are being judged without the store.
         stands: whether then everything that comes is seen.
@@ -66,12 +68,28 @@ class Lookout:
     warn: Callable[[Sequence[Transition]], int]
     held: Held = field(default_factory=Held)
     taken: Opened | None = None
-    asked_s: float | None = None
     away: bool = False
     watching: bool = False
     stands: bool = False
     age_us: float | None = None
     aged_s: float = 0.0
+    _asked_s: float | None = None  # since when the store has been owing an answer (monotonic)
+    _most: float = math.inf  # how many messages may wait until it has answered
+
+    def asks(self, *, stalled_s: float) -> None:
+        """Note that the store is asked, and owes an answer until ``answered``.
+
+        Args:
+            stalled_s: when messages last waited without fault of the store (monotonic). While a
+                backlog is read, many come at once, and are to be judged in their order.
+        """
+        self._asked_s = time.monotonic()
+        calm = self._asked_s - stalled_s >= _CALM_S
+        self._most = self._waiting + self._room * _SHARE if calm else math.inf
+
+    def answered(self) -> None:
+        """Note that it owes none, whatever it said."""
+        self._asked_s = None
 
     def note(self, batch: Batch) -> None:
         """Note how old a batch of the usual sessions was when it came."""
@@ -81,9 +99,20 @@ class Lookout:
     @property
     def in_trouble(self) -> bool:
         """Whether the store takes nothing at the moment."""
-        asked_s = self.asked_s
-        slow = asked_s is not None and time.monotonic() - asked_s > self.ingest.watch_after_s
-        return self.away or slow
+        if self.away or self._asked_s is None:
+            return self.away
+        slow = time.monotonic() - self._asked_s > self.ingest.watch_after_s
+        return slow or self._waiting >= self._most
+
+    @property
+    def _waiting(self) -> int:
+        """Messages received and not judged yet."""
+        return self.source.backlog + (len(self.taken.messages) if self.taken else 0)
+
+    @property
+    def _room(self) -> int:
+        """Messages that come before the first of them is acknowledged."""
+        return min(self.mqtt.receive_maximum, self.ingest.queue_messages)
 
     async def run(self, pipeline: Pipeline) -> None:
         """Watch whenever the store is in trouble, until cancelled."""

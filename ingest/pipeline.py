@@ -37,6 +37,8 @@ class Prepared:
         prompt: of each row of the batch: its way here can be timed (see ``ingest.check.Checked``).
         again: spools that sent what was committed already.
         strangers: whether an unknown device or quantity was among the readings.
+        earlier: transitions that were judged before it, of others, and are to be committed first;
+            with our clock at that moment, microseconds.
     """
 
     work: Work
@@ -44,6 +46,7 @@ class Prepared:
     prompt: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     again: frozenset[Key] = frozenset()
     strangers: bool = False
+    earlier: Sequence[tuple[int, Sequence[Transition]]] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

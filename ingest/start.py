@@ -81,6 +81,7 @@ def _load(
         marker.recall(_newest_outside(conn, warmup_us, now_us))
     else:
         _warm_up(conn, engine, marker, max(taken_us - _MARGIN_US, warmup_us), now_us)
+    engine.outline()  # the first snapshot then waits for it no more
     known = open_conditions(conn)
     owed = engine.restore(known)
     return Pipeline(
@@ -207,9 +208,11 @@ def fetch(database: DatabaseConfig, pipeline: Pipeline, now_us: int) -> Fresh:
         raise DatabaseAway(f"the database went away: {error}") from error
     _tell(registry, pipeline.tables.registry.faults)
     tables = tables_of(registry)
+    engine = Engine(rules, registry, now_us=now_us, overrides=special)
+    engine.outline()
     return Fresh(
         rules=rules,
         tables=tables,
         marker=Marker(tables, pipeline.marker.delays),
-        engine=Engine(rules, registry, now_us=now_us, overrides=special),
+        engine=engine,
     )

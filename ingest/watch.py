@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -83,9 +83,24 @@ async def _judge(
     messages: Sequence[Message], ingest: IngestConfig, glance: Glance, eyes: Eyes
 ) -> None:
     """Judge messages in parts; between two of them, everything else has its turn."""
-    for begin in range(0, len(messages), ingest.batch_readings):
-        eyes.tell(glance.judge(messages[begin : begin + ingest.batch_readings]))
+    for part in portions(messages, ingest.batch_readings):
+        eyes.tell(glance.judge(part))
         await asyncio.sleep(0)
+
+
+def portions(messages: Sequence[Message], most: int) -> Iterator[list[Message]]:
+    """Cut messages into portions of at most ``most`` readings, or of one message."""
+    part: list[Message] = []
+    weight = 0
+    for message in messages:
+        own = message.weight()
+        if part and weight + own > most:
+            yield part
+            part, weight = [], 0
+        part.append(message)
+        weight += own
+    if part:
+        yield part
 
 
 def _hasty(ingest: IngestConfig) -> IngestConfig:

@@ -214,7 +214,7 @@ class Worker:
             await self._reload_if_due(pipeline, tasks)
             await self._tick(pipeline)
             if self._keeper.due and self._is_whole():
-                await self._keeper.keep(pipeline, tasks)
+                self._keeper.keep(pipeline, tasks)
 
     async def _overtake(self, pipeline: Pipeline) -> None:
         """Store what is urgent before a batch that is taken already; once, so that it gets on."""
@@ -243,13 +243,15 @@ class Worker:
 
     def _prepare(self, pipeline: Pipeline, opened: Opened) -> Prepared:
         """Have a batch judged, and publish at once what must not wait for its commit."""
+        earlier = self.lookout.held.take()
         prepared = pipeline.prepare(opened)
         if self.lookout.taken is opened:
             self.lookout.taken = None
         if self.lookout.watching:
             self.lookout.note(prepared.work.batch)
         judged_us = self._warn(prepared.work.transitions)
-        return replace(prepared, work=replace(prepared.work, judged_us=judged_us))
+        work = replace(prepared.work, judged_us=judged_us)
+        return replace(prepared, work=work, earlier=earlier)
 
     def _warn(self, transitions: Sequence[Transition]) -> int:
         """Publish what is of life and limb; return when, in microseconds."""
@@ -266,6 +268,11 @@ class Worker:
         for judged_us, transitions in self.lookout.held.take():
             await self._save_transitions(transitions, judged_us)
 
+    async def _save_in_turn(self, transitions: Sequence[Transition]) -> None:
+        """Publish and commit transitions, behind what the watch found before them."""
+        self.lookout.held.add(transitions, self._warn(transitions))
+        await self._save_held()
+
     def _is_whole(self) -> bool:
         """Whether everything that was judged is committed; true only between two batches."""
         lookout = self.lookout
@@ -273,6 +280,8 @@ class Worker:
 
     async def _store_timed(self, pipeline: Pipeline, prepared: Prepared) -> None:
         began_s = time.monotonic()
+        for judged_us, transitions in prepared.earlier:
+            await self._save_transitions(transitions, judged_us)
         await self._store(pipeline, prepared)
         await self._save_held()
         took_s = time.monotonic() - began_s
@@ -316,7 +325,7 @@ class Worker:
         """Ask the database until it answers; None when told to stop while it is away."""
         delay_s = 0.1
         while True:
-            self.lookout.asked_s = time.monotonic()
+            self.lookout.asks(stalled_s=self._stalled_s)
             try:
                 answer = await asyncio.to_thread(ask)
             except DatabaseAway as error:
@@ -330,7 +339,7 @@ class Worker:
                 self._back()
                 return answer
             finally:
-                self.lookout.asked_s = None
+                self.lookout.answered()
 
     async def _end_overrides(self) -> None:
         """End what holds for single devices when its time is up; the ear hears of it."""
@@ -440,8 +449,7 @@ class Worker:
         if now_s - self._ticked_s < _TICK_S or now_s - self._stalled_s < self.ingest.settle_s:
             return
         self._ticked_s = now_s
-        transitions = pipeline.engine.tick(_now_us())
-        await self._save_transitions(transitions, self._warn(transitions))
+        await self._save_in_turn(pipeline.engine.tick(_now_us()))
 
     async def _meet_strangers(
         self, pipeline: Pipeline, opened: Opened, tasks: asyncio.TaskGroup
@@ -480,8 +488,7 @@ class Worker:
     async def _renew(self, pipeline: Pipeline, found: Fresh | BlocktwinError) -> None:
         if isinstance(found, Fresh):
             self._back()
-            ended = pipeline.renew(found)
-            await self._save_transitions(ended, self._warn(ended))
+            await self._save_in_turn(pipeline.renew(found))
         elif isinstance(found, DatabaseAway):
             self._ear.changed.set()
             await self._wait_for_database(found, self.ingest.retry_max_s)

@@ -60,7 +60,8 @@ class OpenAlarm:
     """An alarm that is not closed; ``device_id`` and ``space_id`` are None where it has none.
 
     One that is ``hidden`` (shelved, suppressed, out of service) colours nothing and counts as
-    neither open nor unacknowledged; there is only a number of those.
+    neither open nor unacknowledged; there is only a number of those. One that is a ``trial``, the
+    runtime's test of itself, is nobody's alarm and counts nowhere.
     """
 
     alarm_id: str
@@ -70,6 +71,7 @@ class OpenAlarm:
     device_id: str | None
     space_id: int | None
     hidden: bool = False
+    trial: bool = False
 
 
 class Topology:
@@ -235,6 +237,8 @@ class State:
     def put(self, alarm: OpenAlarm) -> None:
         """Take in an alarm that is open, or has another severity or state than before."""
         self.drop(alarm.alarm_id)
+        if alarm.trial:
+            return
         self._alarms[alarm.alarm_id] = alarm
         self._add(alarm, 1)
 

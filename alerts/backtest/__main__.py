@@ -5,6 +5,7 @@ The API uses it, so that its own loop stays free and a back-test that takes too 
 
 from __future__ import annotations
 
+import os
 import sys
 
 import msgspec
@@ -38,8 +39,11 @@ def play(job: Job) -> Reply:
     )
     try:
         name = "blocktwin serve backtest"
-        with connect(database, autocommit=True, application_name=name) as conn:
-            answer = backtest(conn, job.request)
+        with (
+            connect(database, autocommit=True, application_name=name) as conn,
+            connect(database, autocommit=True, application_name=name) as beside,
+        ):
+            answer = backtest(conn, job.request, beside=beside)
     except BlocktwinError as error:
         said = f"{error}; {error.remedy}" if error.remedy else str(error)
         return Reply(error=said, usage=isinstance(error, UsageError))
@@ -47,5 +51,6 @@ def play(job: Job) -> Reply:
 
 
 if __name__ == "__main__":
+    os.nice(10)  # a worker on the same machine goes first
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     sys.stdout.buffer.write(msgspec.json.encode(play(job)))

@@ -41,10 +41,17 @@ def backtest_command(
     request = _request(rule, since, until, more)
     database = invocation.load(DatabaseConfig).get(DatabaseConfig)
     database = replace(database, statement_timeout_s=max(SLICE_S, database.statement_timeout_s))
-    connection = connect(database, autocommit=True, application_name="blocktwin rule backtest")
-    bar = click.progressbar(length=1000, label="playing", file=sys.stderr)
-    with connection as conn, bar:
-        answer = backtest(conn, request, lambda share, _: bar.update(round(share * 1000) - bar.pos))
+    name = "blocktwin rule backtest"
+    with (
+        connect(database, autocommit=True, application_name=name) as conn,
+        connect(database, autocommit=True, application_name=name) as beside,
+        click.progressbar(length=1000, label="playing", file=sys.stderr) as bar,
+    ):
+
+        def report(share: float, _: int) -> None:
+            bar.update(round(share * 1000) - bar.pos)
+
+        answer = backtest(conn, request, report, beside=beside)
     if as_json:
         click.echo(msgspec.json.encode(answer).decode())
         return

@@ -6,10 +6,13 @@ there are NULLs, type, length, first index), then length and value of each eleme
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable, Generator, Iterable, Sequence
+import itertools
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -29,67 +32,52 @@ from core.model import Quality
 _SQL = load("alerts.backtest", "readings.sql")
 _HEADER_BYTES = 20
 _EPOCH_2000_US = 946_684_800_000_000
-_WAITING = 2
-"""Slices read ahead of the engine."""
 
 Slice = tuple[datetime, datetime]
 
 
 def batches_of(
-    conn: Connection[Any],
+    conns: Sequence[Connection[Any]],
     series: Sequence[int],
     slices: Iterable[Slice],
     *,
     backfilled: bool = False,
-    needed: Callable[[Batch], Batch] = lambda batch: batch,
-) -> Generator[tuple[Slice, int, Batch], None, None]:
-    """Yield each slice, how many readings it has, and those needed, read ahead in a thread.
+) -> Generator[tuple[Slice, Batch], None, None]:
+    """Yield each slice with its readings, in turn, read ahead over every connection at once.
 
-    They count as received when they were observed. Stop the thread by closing the generator.
+    They count as received when they were observed. Stop the reading by closing the generator.
 
     Args:
-        conn: an open connection that nobody else uses meanwhile.
+        conns: open connections that nobody else uses meanwhile, at least one.
         series: whose readings.
         slices: stretches, the end exclusive.
         backfilled: let readings that came over the backfill channel speak, which they never do for
             alarms of now.
-        needed: takes the readings of each slice in turn and returns those to yield.
 
     Raises:
         DatabaseAway: if the database goes away.
     """
-    waiting: queue.Queue[tuple[Slice, int, Batch] | psycopg.Error | None] = queue.Queue(_WAITING)
-    stopped = threading.Event()
+    ahead: deque[tuple[Slice, Future[Batch]]] = deque()
+    with ExitStack() as stack:
+        readers = [
+            stack.enter_context(ThreadPoolExecutor(1, thread_name_prefix="backtest readings"))
+            for _ in conns
+        ]
+        stack.callback(lambda: [one.cancel() for _, one in ahead])
+        turns = itertools.cycle(zip(readers, conns, strict=True))
+        for piece, (reader, conn) in zip(slices, turns, strict=False):
+            ahead.append((piece, reader.submit(read, conn, series, piece, backfilled=backfilled)))
+            if len(ahead) > len(conns):
+                yield _got(*ahead.popleft())
+        while ahead:
+            yield _got(*ahead.popleft())
 
-    def put(what: tuple[Slice, int, Batch] | psycopg.Error | None) -> None:
-        while not stopped.is_set():
-            try:
-                waiting.put(what, timeout=0.2)
-            except queue.Full:
-                continue
-            return
 
-    def run() -> None:
-        try:
-            for piece in slices:
-                if stopped.is_set():
-                    return
-                batch = read(conn, series, piece, backfilled=backfilled)
-                put((piece, len(batch), needed(batch)))
-            put(None)
-        except psycopg.Error as error:
-            put(error)
-
-    thread = threading.Thread(target=run, name="backtest readings", daemon=True)
-    thread.start()
+def _got(piece: Slice, reading: Future[Batch]) -> tuple[Slice, Batch]:
     try:
-        while (got := waiting.get()) is not None:
-            if isinstance(got, psycopg.Error):
-                raise DatabaseAway(f"the database went away: {got}") from got
-            yield got
-    finally:
-        stopped.set()
-        thread.join()
+        return piece, reading.result()
+    except psycopg.Error as error:
+        raise DatabaseAway(f"the database went away: {error}") from error
 
 
 def read(
@@ -97,12 +85,14 @@ def read(
 ) -> Batch:
     """Read one slice, ordered by series and time."""
     parameters = {"series": list(series), "since": piece[0], "until": piece[1]}
-    with conn.cursor(binary=True) as cursor:
+    with conn.transaction(), conn.cursor(binary=True) as cursor:
+        cursor.execute(_SQL["room"])
         for kind in ("timestamptz", "float8", "int4"):
             cursor.adapters.register_loader(cursor.adapters.types[kind].array_oid, _AsBytes)
         rows = cursor.execute(_SQL["readings"], parameters, prepare=False).fetchall()
     if not rows:
         return batches.empty()
+    rows.sort(key=itemgetter(0))
     at_us = np.concatenate([decode(row[1], ">i8") for row in rows]) + _EPOCH_2000_US
     quality = np.concatenate([decode(row[3], ">i4") for row in rows])
     if backfilled:
@@ -110,7 +100,14 @@ def read(
     value = np.concatenate([decode(row[2], ">f8") for row in rows])
     counts = [(len(row[1]) - _HEADER_BYTES) // 12 for row in rows]
     ids = np.repeat([row[0] for row in rows], counts)
-    return batches.of(ids, at_us, at_us, value, quality).sorted()
+    return _in_order(batches.of(ids, at_us, at_us, value, quality))
+
+
+def _in_order(batch: Batch) -> Batch:
+    """Sort by series and time, unless the store has them so already, as it mostly has."""
+    series, at_us = batch.series, batch.observed_us
+    later = (series[1:] > series[:-1]) | ((series[1:] == series[:-1]) & (at_us[1:] >= at_us[:-1]))
+    return batch if later.all() else batch.sorted()
 
 
 def decode(content: bytes, element: str) -> npt.NDArray[Any]:

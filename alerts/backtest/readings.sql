@@ -1,3 +1,7 @@
+-- name: room
+-- For this transaction: the arrays of a slice stay in memory instead of being spilled to disk.
+SELECT set_config('work_mem', '128MB', true), set_config('jit', 'off', true);
+
 -- name: readings
 -- The readings of some series in a stretch: one row a series, its readings in any order, since rows
 -- of arrays cross the wire many times quicker than single ones.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from datetime import datetime, timedelta
 from typing import Any
@@ -64,13 +64,20 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     in_force: Result | None
 
 
-def backtest(conn: Connection[Any], request: Request, report: Report | None = None) -> Answer:
+def backtest(
+    conn: Connection[Any],
+    request: Request,
+    report: Report | None = None,
+    *,
+    beside: Connection[Any] | None = None,
+) -> Answer:
     """Try a rule on stored readings.
 
     Args:
         conn: an autocommit connection of its own.
         request: what is asked.
         report: told about once a slice how far it is.
+        beside: another such connection, over which every second slice is read.
 
     Raises:
         UsageError: if the rule, the window or the space cannot be used; ``TooMuch`` if it is more
@@ -79,16 +86,17 @@ def backtest(conn: Connection[Any], request: Request, report: Report | None = No
     """
     begun = time.monotonic()
     known = {entry.rule.id: entry.rule for entry in rulestore.in_force(conn)}
-    candidate, beside = _candidate(request, known)
+    candidate, given = _candidate(request, known)
     laid = plans.make(
         candidate,
-        beside | known,
+        given | known,
         registry.load(conn),
         Window(since=request.since, until=request.until),
         overrides=overrides.load(conn),
         space=request.space,
     )
-    tallies, played = play(conn, laid, report, backfilled=request.backfilled)
+    conns = [conn] if beside is None else [conn, beside]
+    tallies, played = play(conns, laid, report, backfilled=request.backfilled)
     devices = sorted({device for tally in tallies.values() for device in tally.devices()})
     places = _places(conn, devices)
     tried = tallies[laid.tried_id].result(places)
@@ -108,7 +116,11 @@ def backtest(conn: Connection[Any], request: Request, report: Report | None = No
 
 
 def play(
-    conn: Connection[Any], laid: Plan, report: Report | None = None, *, backfilled: bool = False
+    conns: Sequence[Connection[Any]],
+    laid: Plan,
+    report: Report | None = None,
+    *,
+    backfilled: bool = False,
 ) -> tuple[dict[str, Tally], int]:
     """Play a plan; return what its counted rules said by id in the engine, and the readings."""
     tallies = {laid.tried_id: Tally(laid.candidate, laid.window)}
@@ -122,15 +134,13 @@ def play(
     played = 0
     quiet = Quiet(laid.rules, laid.registry, laid.overrides)
     slices = readings.batches_of(
-        conn,
-        sorted(laid.registry.by_id),
-        laid.slices(),
-        backfilled=backfilled,
-        needed=quiet.needed if not step_us else lambda batch: batch,
+        conns, sorted(laid.registry.by_id), laid.slices(), backfilled=backfilled
     )
     with closing(slices):
-        for piece, count, batch in slices:
-            for transition in _said(engine, batch, piece, step_us):
+        for piece, batch in slices:
+            count = len(batch)
+            needed = batch if step_us else quiet.needed(batch)
+            for transition in _said(engine, needed, piece, step_us):
                 tally = tallies.get(transition.rule_id)
                 if tally is not None:
                     tally.take(transition)

@@ -49,7 +49,7 @@ def join(
     )
     joined = _members(fresh, known, parents, board)
     moved = {*joined, *(one.alarm_id for one in fresh if one.kind not in _QUIET)}
-    left = {known[name].incident_id for name in moved}
+    left = {known[name].incident_id for name in moved if name in known}
     touched = {name for name in (*joined.values(), *left) if name is not None}
     news = [it for name in set(joined.values()) if (it := board.get(name)) is not None]
     stored = store.incidents(conn, touched)
@@ -76,8 +76,8 @@ def _members(
         return found
 
     for one in fresh:
-        alarm = known[one.alarm_id]
-        if alarm.advisory:
+        alarm = known.get(one.alarm_id)
+        if alarm is None or alarm.advisory:  # a canary's alarm may have been deleted since
             continue
         parent = known.get(parents[one.alarm_id]) if one.alarm_id in parents else None
         if parent is not None:

@@ -1,8 +1,8 @@
 -- Incidents as people ask for them.
 
 -- name: incidents
--- Newest first. A space means it and all that lies or lay in it; a field, that an alarm is of it. The
--- page is cut out before its alarms are counted.
+-- Newest first. A space means that an alarm is in it or in what lies or lay in it; a field, that an
+-- alarm is of it. The page is cut out before its alarms are counted.
 WITH RECURSIVE inside AS (
     SELECT space_id, code FROM space WHERE code = %(space)s
     UNION
@@ -14,7 +14,10 @@ WITH RECURSIVE inside AS (
      WHERE (%(incident)s::uuid IS NULL OR i.incident_id = %(incident)s)
        AND (%(state)s::text IS NULL OR i.state = %(state)s)
        AND (%(field)s::text IS NULL OR %(field)s = ANY(i.fields))
-       AND (%(space)s::text IS NULL OR i.space IN (SELECT code FROM inside))
+       AND (%(space)s::text IS NULL OR i.space IN (SELECT code FROM inside)
+            OR EXISTS (SELECT FROM incident_alarm m JOIN alarm a USING (alarm_id)
+                        WHERE m.incident_id = i.incident_id
+                          AND a.space_id IN (SELECT space_id FROM inside)))
        AND i.alarms >= %(least)s
        AND (%(after_at)s::timestamptz IS NULL
             OR (i.opened_at <= %(after_at)s

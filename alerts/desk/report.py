@@ -19,7 +19,7 @@ MOST_BURSTS = 20_000
 
 
 def alarm_report(
-    conn: Connection[Any], begin: datetime, end: datetime, operators: int
+    conn: Connection[Any], begin: datetime, end: datetime, operators: int, *, now: datetime
 ) -> dict[str, Any]:
     """Return the report of a stretch of time.
 
@@ -27,12 +27,16 @@ def alarm_report(
         conn: a connection; everything is read in one transaction.
         begin: inclusive, aware; ``end`` exclusive.
         operators: how many people share the alarms at a time.
+        now: our clock; what lies after it is left out, or it would count as quiet.
 
     Raises:
-        UsageError: if the stretch is empty, or longer than a year.
+        UsageError: if the stretch is empty, longer than a year, or has not begun.
     """
     if end <= begin:
         raise UsageError("the report ends before it begins", remedy="give an earlier start")
+    if begin >= now:
+        raise UsageError("the report begins in the future", remedy="give an earlier start")
+    end = min(end, now)
     if end - begin > kpi.LONGEST:
         raise UsageError(
             f"a report spans at most {kpi.LONGEST.days} days", remedy="ask for a shorter stretch"

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection
+from psycopg.errors import ForeignKeyViolation
 
 from alerts import timers
 from alerts.desk import store
@@ -68,7 +69,8 @@ class Desk:
                 finally:
                     conn.close()
                 delay_s = _FIRST_RETRY_S
-            except (DatabaseAway, psycopg.OperationalError) as error:
+            except (DatabaseAway, psycopg.OperationalError, ForeignKeyViolation) as error:
+                # The last: an event was deleted (a canary's) between its reading and its verdict.
                 self._away(error)
                 await self._rest(delay_s * random.uniform(0.5, 1.0))
                 delay_s = min(delay_s * 2, 5.0)

@@ -40,16 +40,19 @@ SELECT e.event_id, e.alarm_id, a.rule_id, a.subject, e.kind, e.actor, e.at, e.se
 SELECT min(recheck_at) FROM desk_verdict WHERE recheck_at IS NOT NULL;
 
 -- name: history
--- The later events of some (rule, subject), at most a thousand of each alarm, oldest first: of alarms
--- that are open or were closed since.
+-- The later events of some (rule, subject), oldest first, of alarms that are open or were closed since:
+-- the last thousand of each, and what was told among the last ten thousand. Once a second is 3,600 an
+-- hour, and what was told in that hour must not be forgotten over it.
 SELECT e.event_id, e.alarm_id, a.rule_id, a.subject, e.kind, e.actor, e.at, e.severity, e.state,
-       e.hidden, v.verdict
+       e.hidden, e.verdict
   FROM (SELECT DISTINCT r, s FROM unnest(%(rules)s::text[], %(subjects)s::text[]) AS w (r, s)) w
   JOIN alarm a ON a.rule_id = w.r AND a.subject = w.s
    AND (a.closed_at IS NULL OR a.closed_at >= %(since)s)
- CROSS JOIN LATERAL (SELECT * FROM alarm_event x WHERE x.alarm_id = a.alarm_id
-                      ORDER BY x.event_id DESC LIMIT 1000) e
-  LEFT JOIN desk_verdict v ON v.event_id = e.event_id
+ CROSS JOIN LATERAL (SELECT x.*, v.verdict, row_number() OVER (ORDER BY x.event_id DESC) AS back
+                       FROM (SELECT * FROM alarm_event z WHERE z.alarm_id = a.alarm_id
+                              ORDER BY z.event_id DESC LIMIT 10000) x
+                       LEFT JOIN desk_verdict v ON v.event_id = x.event_id) e
+ WHERE e.back <= 1000 OR e.verdict IS DISTINCT FROM 'hold'
  ORDER BY e.event_id;
 
 -- name: standing
@@ -88,8 +91,9 @@ SELECT a.alarm_id
 SELECT i.incident_id, i.alarm_id, coalesce(e.at, a.detected_at) AS at
   FROM incident_alarm i
   JOIN alarm a USING (alarm_id)
-  LEFT JOIN LATERAL (SELECT max(x.at) AS at FROM alarm_event x
-                      WHERE x.alarm_id = i.alarm_id AND x.kind IN ('raised', 'escalated')) e ON true
+  LEFT JOIN LATERAL (SELECT x.at FROM alarm_event x
+                      WHERE x.alarm_id = i.alarm_id AND x.kind IN ('raised', 'escalated')
+                      ORDER BY x.event_id DESC LIMIT 1) e ON true
  WHERE i.incident_id = ANY(%(incidents)s);
 
 -- name: lineages

@@ -104,6 +104,8 @@ def _judge(
     if not pending and not due:
         return [], []
     bench = replace(_bench(conn, cfg, places, [*pending, *due], now), explained=explained)
+    pending = [one for one in pending if one.alarm_id in bench.alarms]  # a canary's may be deleted
+    due = [one for one in due if one.alarm_id in bench.alarms]
     said, waiting = verdicts.judge(pending, bench, now)
     return [*said, *verdicts.mend(due, bench)], waiting
 

@@ -161,10 +161,20 @@ class Detector:
         """Tell which rows know enough to score: they are warm, or their kind has lent its past."""
         return (seen >= self._warm) | (self.tail.seen[row] >= self._warm)
 
-    def _verdict(self, row: Index, at_us: I8, x: F8, ready: Bool) -> Verdict:
-        """Score the oddness ``x`` (NaN: unknown) by the row's tail, and hold it."""
+    def _verdict(
+        self, row: Index, at_us: I8, x: F8, ready: Bool, certain: Bool | None = None
+    ) -> Verdict:
+        """Score the oddness ``x`` (NaN: unknown) by the row's tail, and hold it.
+
+        Where it is ``certain`` the first level is said, also before the row is warm.
+        """
         raw = self.tail.score(row, np.nan_to_num(x), self.FLOOR)
         raw[np.isnan(x) | ~ready] = np.nan
+        if certain is not None:
+            # An episode that began before the row is warm must be able to end.
+            running = (self.episode.since_us[row] != 0) & ~np.isnan(x)
+            raw[running] = np.nan_to_num(raw[running])
+            raw[certain] = np.fmax(raw[certain], self._least)
         verdict = self.episode.see(row, at_us, raw, self._least, self._hold)
         self.said.score[row] = np.nan_to_num(verdict.said)
         return verdict
@@ -213,7 +223,13 @@ class ResidualDetector(Detector):
         self._rate = self.RATE
 
     def _compare(
-        self, row: Index, at_us: I8, signal: F8, learn: Bool, speaks: Bool
+        self,
+        row: Index,
+        at_us: I8,
+        signal: F8,
+        learn: Bool,
+        speaks: Bool,
+        certain: Bool | None = None,
     ) -> tuple[F8, Bool]:
         """Judge a signal of some rows; return the judged values and which rows were taught.
 
@@ -222,6 +238,7 @@ class ResidualDetector(Detector):
             signal: what is compared with the baseline; NaN: unknown.
             learn: where it may teach.
             speaks: where this detector has anything to say; elsewhere the judged value is 0.
+            certain: where it is an anomaly whatever was learned; None: nowhere.
         """
         self.baseline.pause(row, at_us, self._gap_us[row])
         known = ~np.isnan(signal)
@@ -232,7 +249,7 @@ class ResidualDetector(Detector):
         settled = self.baseline.settled(row)
         heard = np.where(speaks & settled, odd, 0.0)
         ready = self._ready(row, self.baseline.seen[row])
-        verdict = self._verdict(row, at_us, np.where(known, heard, np.nan), ready)
+        verdict = self._verdict(row, at_us, np.where(known, heard, np.nan), ready, certain)
         self._note(row[known], signal[known], guess, known)
         taught = learn & known & speaks
         self._teach(row, at_us, signal, guess, odd, taught, verdict)

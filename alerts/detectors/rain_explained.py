@@ -4,6 +4,9 @@ Rain runs through three reservoirs (a quarter of an hour, an hour, four hours); 
 arrives here is learned by least squares in wet weather, on top of the dry flow. What is judged is
 the part of the flow that this leaves over, in proportion: too little in rain is a blockage, too
 much an inflow that does not belong. Dry weather is left to ``dry_weather``.
+
+Where nothing at all runs in a real burst of rain though something always did, no statistics are
+waited for: that is a blockage, or the meter is dead, from the first storms on.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import numpy.typing as npt
 
 from alerts.detectors import rain
 from alerts.detectors.columns import Column, Columns
-from alerts.detectors.detector import US, DetectorOptions, ResidualDetector
+from alerts.detectors.detector import US, DetectorOptions, ResidualDetector, resolution
 from alerts.judges import Board, Bool, Index
 from core.batch import F8, I4, I8
 from core.registry import Registry, SeriesInfo
@@ -36,6 +39,10 @@ _FORGET = 0.998
 _DRY_RATE = 0.02
 _LEARNT = 64  # wet readings before the shares of the reservoirs are believed
 _PART = 0.2  # of the usual wet flow is added to what a residual is a share of
+_BURST_MM_H = 5.0  # in the reservoir of an hour: some 5 mm have fallen
+_STOPPED = 3  # readings in a row with nothing; one may be a false echo
+_NOTHING = 0.01  # share of what is expected that is nothing, and at most the step below
+_MEASURABLE = 5.0  # steps of 1e-5 of what is plausible that must be expected: 0.01 m3/s of flow
 _LEAST_SHARE = 0.02  # standard deviation of that share at least: no flow meter is better
 
 
@@ -141,6 +148,7 @@ class RainExplained(ResidualDetector):
         self.runoff = Runoff(len(series))
         self.flow = Flow(len(series))
         self.blocks |= {"runoff.": self.runoff, "flow.": self.flow}
+        self._step = resolution(series)
         self._age_us = np.full(len(series), round(options.fresh_s * US), dtype=np.int64)
 
     def _judge(self, row: Index, at_us: I8, value: F8, learn: Bool, board: Board) -> F8:
@@ -156,7 +164,10 @@ class RainExplained(ResidualDetector):
         expected = runoff.dry[row] + explained
         whole = np.maximum(explained + _PART * runoff.usual[row] + np.abs(runoff.dry[row]), 1e-9)
         signal = np.where(speaks, (value - expected) / whole, 0.0)
-        said, taught = self._compare(row, at_us, np.where(known, signal, np.nan), learn, speaks)
+        said, taught = self._compare(
+            row, at_us, np.where(known, signal, np.nan), learn, speaks,
+            certain=known & self._stopped(row, value, expected, stored, speaks),
+        )  # fmt: skip
         self._remember(row, value, expected, stored)
         idle = learn & (self.episode.since_us[row] == 0)
         quiet = np.where(speaks, taught, idle)
@@ -166,6 +177,17 @@ class RainExplained(ResidualDetector):
         now = dried & quiet
         runoff.learn_dry(row[now], value[now])
         return said
+
+    def _stopped(self, row: Index, value: F8, expected: F8, stored: F8, speaks: Bool) -> Bool:
+        """Tell where nothing has run for some readings in a burst of rain, though it should."""
+        run = self.flow.stopped[row]
+        nothing = value <= np.minimum(_NOTHING * expected, self._step[row])
+        burst = stored[:, 1] >= _BURST_MM_H
+        run = np.where(nothing & burst, np.minimum(run, 254) + 1, 0).astype(np.uint8)
+        self.flow.stopped[row] = run
+        always = speaks | (self.runoff.dry_seen[row] >= _LEARNT)
+        told: Bool = (run >= _STOPPED) & always & (expected > _MEASURABLE * self._step[row])
+        return told
 
     def _held(self, row: Index, signal: F8, whole: F8, expected: F8, value: F8, speaks: Bool) -> F8:
         """Return the flows as far as they may teach: within three standard deviations."""
@@ -180,25 +202,34 @@ class RainExplained(ResidualDetector):
     def _sentence(self, row: int) -> tuple[str, str]:
         value, expected = float(self.flow.value[row]), float(self.flow.expected[row])
         mm_h, unit = float(self.flow.mm_h[row]), self._unit(row)
+        run = int(self.flow.stopped[row])
+        zh, en = ("", "")
+        if run >= _STOPPED:
+            zh, en = f"（强降雨中连续{run}次）", f" in {run} readings of a burst of rain"
         return (
-            f"{value:.4g}{unit}，近1小时雨强约{mm_h:.1f} mm/h，降雨可解释{expected:.4g}{unit}",
+            f"{value:.4g}{unit}{zh}，近1小时雨强约{mm_h:.1f} mm/h，应有{expected:.4g}{unit}",
             (
-                f"{value:.4g}{unit}; with about {mm_h:.1f} mm/h of rain in the last hour "
+                f"{value:.4g}{unit}{en}; with about {mm_h:.1f} mm/h of rain in the last hour "
                 f"{expected:.4g}{unit} is explained"
             ),
         )
 
 
 class Flow(Columns):
-    """The last flow of each row, what was expected, and the rain, for the sentence."""
+    """The last flow of each row, what was expected, and the rain, for the sentence.
+
+    ``stopped`` counts the readings in a row with nothing in a burst of rain.
+    """
 
     LAYOUT: ClassVar[Mapping[str, Column]] = {
         "value": Column(dtype="f4"),
         "expected": Column(dtype="f4"),
         "mm_h": Column(dtype="f4"),
+        "stopped": Column(dtype="u1"),
     }
     RUNNING: ClassVar[frozenset[str]] = frozenset(LAYOUT)
 
     value: npt.NDArray[np.float32]
     expected: npt.NDArray[np.float32]
     mm_h: npt.NDArray[np.float32]
+    stopped: npt.NDArray[np.uint8]

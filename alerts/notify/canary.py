@@ -71,11 +71,11 @@ class Watch:
 
     Attributes:
         since: when this process began to watch; before it nothing is late.
-        ages: gateway -> seconds since its last canary, for the metrics.
+        heard: gateway -> when its last canary came, as of the last look.
     """
 
     since: datetime
-    ages: dict[str, float] = field(default_factory=dict)
+    heard: dict[str, datetime] = field(default_factory=dict)
 
     def look(self, conn: Conn, cfg: NotifyConfig, now: datetime) -> list[int]:
         """Look at all gateways once; return the numbers of the alarm events written.
@@ -90,18 +90,23 @@ class Watch:
             rows = cursor.execute(_SQL["gateways"], parameters).fetchall()
         known = {subject for (subject,) in conn.execute(_SQL["late_open"])}
         said: list[Transition] = []
-        self.ages = {}
+        heard: dict[str, datetime] = {}
         for row in rows:
             last = max(row["heard_at"] or self.since, self.since)
             age = (now - last).total_seconds()
-            self.ages[row["gateway_id"]] = age
+            heard[row["gateway_id"]] = last
             subject, late = f"gateway:{row['gateway_id']}", age > cfg.canary_late_s
             if late != (subject in known):
                 said.append(_transition(subject, age, cfg.canary_late_s, now, late=late))
+        self.heard = heard
         if not said:
             return []
         with conn.transaction():
             return store.apply(conn, said, round(now.timestamp() * 1e6))
+
+    def ages(self, now: datetime) -> dict[str, float]:
+        """Return the seconds since each gateway's last canary; they grow without a look as well."""
+        return {gateway: (now - at).total_seconds() for gateway, at in self.heard.copy().items()}
 
 
 def register(conn: Conn, device_id: str) -> str:

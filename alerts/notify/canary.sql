@@ -1,8 +1,9 @@
 -- name: gateways
 -- Gateways that have a canary, and when the last one of each was heard: event time of the newest
--- canary that travelled all the way, else when the canary was registered here first.
+-- canary that travelled all the way, but never later than it came (a device's clock may be ahead);
+-- null if none has come.
 SELECT d.gateway_id, min(d.device_id) AS device_id,
-       (SELECT max(e.event_at) FROM alarm a JOIN alarm_event e USING (alarm_id)
+       (SELECT max(least(e.event_at, e.at)) FROM alarm a JOIN alarm_event e USING (alarm_id)
          WHERE a.rule_id = 'canary' AND a.gateway_id = d.gateway_id AND e.kind = 'raised') AS heard_at
   FROM series s JOIN device d USING (device_id)
  WHERE s.quantity = 'canary'

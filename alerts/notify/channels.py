@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from alerts.channel_config import WebhookConfig
 from alerts.config import JOURNAL
@@ -28,9 +28,12 @@ from alerts.notify.message import (
     Message,
     signature,
 )
-from core.errors import Transient
+from core.errors import ConfigInvalid, Transient
 from core.model import Field, Severity
 from core.version import version
+
+_SAFE = "%/?:@!$&'()*+,;=~[]"
+"""Signs of an address that stay as they are."""
 
 
 class DeliveryFailed(Transient):
@@ -114,7 +117,7 @@ class Webhook:
         """Post one message."""
         try:
             status, reason = self._post(message)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             raise DeliveryFailed(f"no answer: {str(error) or type(error).__name__}") from error
         if not 200 <= status < 300:
             raise DeliveryFailed(f"answered {status} {reason}")
@@ -139,7 +142,8 @@ class Webhook:
 
     def _target(self) -> str:
         parts = urlsplit(self.url)
-        return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        return quote(target, safe=_SAFE)  # people also write addresses in Chinese
 
     def _headers(self, message: Message) -> dict[str, str]:
         headers = {
@@ -156,8 +160,19 @@ def webhook_of(cfg: WebhookConfig, timeout_s: float) -> Webhook:
     """Return the webhook of a configuration.
 
     Raises:
-        ConfigInvalid: if its secret's file cannot be read.
+        ConfigInvalid: if its secret's file cannot be read, or its address is none.
     """
+    try:
+        parts = urlsplit(cfg.url)
+        wrong = not parts.hostname or parts.port == 0 or not parts.hostname.encode("idna")
+    except ValueError:
+        wrong = True
+    if wrong:
+        # Without the address: it may hold a token.
+        raise ConfigInvalid(
+            f"notify.webhooks {cfg.name}: url: this is no address",
+            remedy="write it like https://duty.example:8443/alarms",
+        )
     return Webhook(
         name=cfg.name,
         url=cfg.url,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from psycopg import Connection
@@ -20,10 +21,13 @@ _ERROR_CHARS = 500
 Conn = Connection[Any]
 
 
-def serve(conn: Conn, channel: Channel, cfg: NotifyConfig) -> str:
+def serve(
+    conn: Conn, channel: Channel, cfg: NotifyConfig, pressing: Callable[[], bool] = lambda: False
+) -> str:
     """Make the digests whose time has come and try to deliver them; return the error of a failure.
 
-    The deliveries that a digest stands for point to it, so its proof is theirs.
+    The deliveries that a digest stands for point to it, so its proof is theirs. None is begun
+    while something else is ``pressing``.
     """
     parameters = {
         "channel": channel.name,
@@ -35,6 +39,8 @@ def serve(conn: Conn, channel: Channel, cfg: NotifyConfig) -> str:
     with conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_SQL["due"], parameters).fetchall()
     for row in rows:
+        if pressing():
+            return ""
         try:
             channel.deliver(_message(conn, channel, cfg, row))
         except DeliveryFailed as failure:

@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 from alerts.config import CANARY, JOURNAL, NotifyConfig
 from alerts.notify.duty import Roster
 from alerts.notify.ladder import Step, Waiting, next_step
+from alerts.notify.outbox import RECHECK_PATIENCE_S
 from core.db.queries import load
 from core.model import Severity
 
@@ -59,6 +60,7 @@ def run_due(
         "least": int(min(roster.rank for roster in rosters)),
         "now": now,
         "settle_s": settle_s,
+        "patience_s": RECHECK_PATIENCE_S,
         "batch": _BATCH,
     }
     # One that is configured and not yet opened cannot be written to.

@@ -4,7 +4,7 @@ SELECT pg_try_advisory_lock(hashtextextended('blocktwin.notify.escalation', 0));
 -- name: due
 -- Alarms that wait for an acknowledgement and whose next call is due, the longest waiting first, each
 -- with its last call. The first one waits for the desk, but for life safety, and is not made while the
--- desk holds all of it back. event_id: the first call tells what began it, later ones the newest.
+-- desk holds all of it back and looks again in time. event_id: the first call tells what began it, later ones the newest.
 SELECT a.alarm_id, a.field, a.peak_severity AS severity, a.life_safety, a.asked_at,
        coalesce(a.ack_within_s, %(ack_within_s)s)::float8 AS ack_within_s,
        coalesce(last.step, 0) AS step, last.level,
@@ -33,13 +33,15 @@ SELECT a.alarm_id, a.field, a.peak_severity AS severity, a.life_safety, a.asked_
        WHEN last.step IS NOT NULL THEN last.next_at <= %(now)s
        WHEN a.life_safety THEN true
        ELSE coalesce(
-           (SELECT bool_or(v.verdict <> 'hold')
+           (SELECT bool_or(v.verdict <> 'hold'
+                           OR coalesce(v.recheck_at <= %(now)s - make_interval(secs => %(patience_s)s),
+                                       false))
               FROM alarm_event e JOIN desk_verdict v USING (event_id)
              WHERE e.alarm_id = a.alarm_id AND e.at >= a.asked_at
                AND e.kind IN ('raised', 'escalated', 're_alarmed', 'overdue')),
            a.asked_at <= %(now)s - make_interval(secs => %(settle_s)s))
        END
- ORDER BY a.asked_at LIMIT %(batch)s;
+ ORDER BY a.life_safety DESC, a.asked_at LIMIT %(batch)s;
 
 -- name: record
 INSERT INTO notify_escalation (alarm_id, asked_at, step, at, level, called, note, next_at)

@@ -32,16 +32,12 @@ async def kept(
         again_s: seconds from a fault to the next beginning.
     """
     while not stop.is_set():
-        task = asyncio.create_task(work(), name=name)
         try:
-            await asyncio.wait([task])
-        finally:
-            task.cancel()  # nothing where it has ended; if we are cancelled, it is as well
-            await asyncio.wait([task])
-        fault = None if task.cancelled() else task.exception()
-        if fault is None:
+            await work()
+        except Exception:
+            log.exception("%s: ended by a fault, begun again", name)
+        else:
             return
-        log.error("%s: ended by a fault, begun again", name, exc_info=fault)
         faulty()
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), timeout=again_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 from dataclasses import dataclass, field
@@ -11,9 +12,13 @@ from email.utils import formatdate
 from alerts.channel_config import MailConfig
 from alerts.notify.channels import DeliveryFailed, at_most
 from alerts.notify.message import Message
+from alerts.notify.rosters import masked
 from alerts.notify.words import one_line
 from core.errors import ConfigInvalid
 from core.model import Severity
+
+# What the standard library's header parser takes without stumbling; RFC 5322 allows a little more.
+_ADDRESS = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +45,11 @@ class Mail:
 
     def deliver(self, message: Message) -> None:
         """Send one message."""
-        letter = letter_of(message, self.cfg.sender, message.recipient)
+        to = message.recipient
+        if not _ADDRESS.fullmatch(to):
+            raise DeliveryFailed("the receiver's address is no mail address")
         try:
+            letter = letter_of(message, self.cfg.sender, to)
             with self._server() as server, at_most(self.timeout_s, lambda: server.sock):
                 if self.cfg.tls == "starttls":
                     server.starttls(context=self.context)
@@ -50,13 +58,15 @@ class Mail:
                 server.send_message(letter)
         except smtplib.SMTPResponseException as error:
             # The server's own words; they do not repeat what we logged in with.
-            raise DeliveryFailed(f"answered {error.smtp_code} {_said(error.smtp_error)}") from error
+            raise DeliveryFailed(
+                f"answered {error.smtp_code} {_said(error.smtp_error, to)}"
+            ) from error
         except smtplib.SMTPRecipientsRefused as error:
             code, words = next(iter(error.recipients.values()))
-            raise DeliveryFailed(f"refused the receiver: {code} {_said(words)}") from error
+            raise DeliveryFailed(f"refused the receiver: {code} {_said(words, to)}") from error
         except (OSError, smtplib.SMTPException, ValueError) as error:
             raise DeliveryFailed(
-                f"no answer: {one_line(str(error)) or type(error).__name__}"
+                f"no answer: {_said(str(error), to) or type(error).__name__}"
             ) from error
 
     def _server(self) -> smtplib.SMTP:
@@ -84,8 +94,14 @@ def mail_of(cfg: MailConfig, timeout_s: float) -> Mail:
     """Return the channel of a configuration.
 
     Raises:
-        ConfigInvalid: if a file that it names cannot be read.
+        ConfigInvalid: if a file that it names cannot be read, or an address is none.
     """
+    for address in (cfg.sender, *cfg.to):
+        if not _ADDRESS.fullmatch(address):
+            raise ConfigInvalid(
+                f"notify.mail {cfg.name}: {masked(address)} is no mail address",
+                remedy="write it like duty@district.example, without a name",
+            )
     try:
         context = ssl.create_default_context(cafile=cfg.ca_file or None)
     except OSError as error:
@@ -103,5 +119,7 @@ def mail_of(cfg: MailConfig, timeout_s: float) -> Mail:
     )
 
 
-def _said(words: bytes | str) -> str:
-    return one_line(words if isinstance(words, str) else words.decode("utf-8", "replace"))
+def _said(words: bytes | str, to: str) -> str:
+    """Return what a server said; it likes to repeat the receiver's address, which stays masked."""
+    text = one_line(words if isinstance(words, str) else words.decode("utf-8", "replace"))
+    return re.sub(re.escape(to), lambda _: masked(to), text, flags=re.IGNORECASE) if to else text

@@ -13,6 +13,8 @@ from enum import Enum
 from pathlib import Path
 from threading import Lock
 
+from alerts.notify.channels import Channel
+from alerts.notify.message import Message
 from core.errors import ConfigInvalid
 
 MOST = 20_000
@@ -92,6 +94,23 @@ class Memory:
                     self._rewrite()
                 else:
                     self._append(self.path, name)
+
+    def telling(self, channel: Channel, made: Message, *, keep: bool) -> None:
+        """Tell a message, and with ``keep`` end its claim, however the telling ends.
+
+        Raises:
+            DeliveryFailed: if the channel has not confirmed it.
+        """
+        name = (channel.name, made.recipient, made.key)
+        told = False
+        try:
+            channel.deliver(made)
+            told = True
+        finally:
+            if keep and not told:
+                self.drop(*name)
+        if keep:
+            self.keep(*name)
 
     def drop(self, channel: str, recipient: str, key: str) -> None:
         """Say that a claimed message could not be told."""

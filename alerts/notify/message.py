@@ -22,7 +22,8 @@ _EVENT_FIELDS = (
 )  # fmt: skip
 _APART = frozenset(
     {*_EVENT_FIELDS, "at", "rule_type", "forecast", "step", "called", "recipient", "urgent",
-     "early", "hidden", "verdict", "verdict_reason", "recheck_at", "alarm_state", "path"}
+     "early", "forsaken", "hidden", "verdict", "verdict_reason", "recheck_at", "alarm_state",
+     "path"}
 )  # fmt: skip
 
 

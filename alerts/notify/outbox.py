@@ -28,7 +28,7 @@ _UP = frozenset({"acknowledged", "closed"})
 """States in which somebody has taken an alarm up."""
 
 RECHECK_PATIENCE_S = 30.0
-"""How long after the time that the desk named for another look it is waited for; then it is told."""
+"""How long after the time that the desk named for another look it is told without that."""
 
 Conn = Connection[Any]
 Row = dict[str, Any]

@@ -63,7 +63,7 @@ SELECT n.recipient, n.step, n.called, n.urgent, v.verdict, v.reason AS verdict_r
    AND n.withheld_at IS NULL AND n.folded_at IS NULL
    AND (n.next_at <= now() OR (n.attempts = 0 AND v.verdict IS NOT NULL))
    AND NOT (%(heeds)s AND NOT n.urgent AND n.step = 0 AND v.verdict IS NOT DISTINCT FROM 'hold'
-            AND v.recheck_at > now() - make_interval(secs => %(patience_s)s))
+            AND coalesce(v.recheck_at > now() - make_interval(secs => %(patience_s)s), false))
  ORDER BY n.urgent DESC, n.event_id, n.step, n.recipient LIMIT %(batch)s;
 
 -- name: lately

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -46,24 +46,41 @@ class Target:
     called: Mapping[str, Any] | None = None
 
 
+ASKING = frozenset({"raised", "escalated", "re_alarmed", "overdue"})
+"""Kinds of events that ask somebody to do something."""
+
+
 def targets(
-    channel: str, occasion: Occasion, routes: Sequence[RouteConfig], rosters: Sequence[Roster]
+    channel: str,
+    occasion: Occasion,
+    routes: Sequence[RouteConfig],
+    rosters: Sequence[Roster],
+    *,
+    waking: Container[str] | None = None,
 ) -> list[Target]:
     """Return whom a channel tells of an event; nobody is named twice.
 
     An advisory alarm is told to nobody who would be woken. Without routes every channel is told;
     with them those that a fitting route names, and the contacts on duty of the rosters it names.
-    What is grave and fits no route is told by every channel: a gap in the routes must not be one
-    in the warning.
+    What is grave and reaches nobody by a route is told by every channel: a gap in the routes, or
+    a roster with nobody on duty, must not be one in the warning. What only follows on it
+    (acknowledged, closed, …) is told so where no route takes its alarm at all.
+
+    Args:
+        channel: which one asks.
+        occasion: the event.
+        routes: all there are; ``rosters`` likewise.
+        waking: names of the channels that wake people; None: all of them do.
     """
     if occasion.advisory:
         return []
-    fitting = [route for route in routes if _fits(route, occasion)]
-    if not routes or (not fitting and occasion.grave):
+    whole = [route for route in routes if _fits(route, occasion)]
+    fitting = [route for route in whole if not route.kinds or occasion.kind in route.kinds]
+    judged = fitting if occasion.kind in ASKING else whole
+    if not routes or (occasion.grave and not _reach(judged, rosters, occasion.at, waking)):
         return [Target()]
     found = [Target()] if any(channel in route.channels for route in fitting) else []
-    named = {name for route in fitting for name in route.rosters}
-    called = calls((r for r in rosters if r.roster_id in named), occasion.at)
+    called = _called(fitting, rosters, occasion.at)
     return found + [target(call) for call in called if call.contact.channel == channel]
 
 
@@ -72,11 +89,27 @@ def target(call: Call) -> Target:
     return Target(recipient=call.recipient, called=call.told())
 
 
+def _called(routes: Sequence[RouteConfig], rosters: Sequence[Roster], at: datetime) -> list[Call]:
+    named = {name for route in routes for name in route.rosters}
+    return calls((roster for roster in rosters if roster.roster_id in named), at)
+
+
+def _reach(
+    routes: Sequence[RouteConfig],
+    rosters: Sequence[Roster],
+    at: datetime,
+    waking: Container[str] | None,
+) -> bool:
+    """Tell whether some routes lead to anybody who would be woken."""
+    ways = [name for route in routes for name in route.channels]
+    ways += [call.contact.channel for call in _called(routes, rosters, at)]
+    return any(waking is None or way in waking for way in ways)
+
+
 def _fits(route: RouteConfig, occasion: Occasion) -> bool:
     return (
         (not route.fields or occasion.field in route.fields)
         and (not route.spaces or bool(set(route.spaces).intersection(occasion.path)))
         and occasion.severity >= Severity[route.min_severity.upper()]
-        and (not route.kinds or occasion.kind in route.kinds)
         and (not route.hours or any(within(hours, occasion.at) for hours in route.hours))
     )

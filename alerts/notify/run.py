@@ -54,6 +54,7 @@ class Notifier:
         settle_s: seconds that what is not of life safety waits for the desk's verdict.
         memory: what was told before it was stored.
         ready: names of channels whose outbox could be read last time.
+        looking: whether the last round went well, so that calls are made from the database.
         leading: names of channels that this process served last, also while the database is away.
     """
 
@@ -68,6 +69,7 @@ class Notifier:
     directory: Directory = field(default_factory=Directory)
     ready: set[str] = field(default_factory=set)
     leading: set[str] = field(default_factory=set)
+    looking: bool = False
     early: Early | None = None
     _wakes: list[asyncio.Event] = field(default_factory=list)
     _complained: set[str] = field(default_factory=set)
@@ -135,7 +137,7 @@ class Notifier:
             directory=self.directory,
             leads=self.leading.__contains__,
             told=lambda channel, result: self.metrics.early.labels(channel, result).inc(),
-            stored=lambda: self.database_ok,
+            stored=lambda: self.looking,
         )
         return self._keep(tasks, "early alarms", self.early.run)
 
@@ -175,6 +177,7 @@ class Notifier:
                 delay_s = _FIRST_RETRY_S
             except (DatabaseAway, psycopg.OperationalError) as error:
                 self.ready.discard(name)
+                self.looking = self.looking and work != self._go_round_on
                 self._complain("database", f"the database is away, alarms wait: {error}")
                 wake.clear()
                 await self._rest(wake, delay_s * random.uniform(0.5, 1.0))
@@ -188,6 +191,7 @@ class Notifier:
         while not self.stop.is_set():
             wake.clear()
             called = await self._in_thread(self._rounds.make, conn, datetime.now(UTC))
+            self.looking = True
             if called:
                 self.metrics.calls.inc(called)
                 self._wake()

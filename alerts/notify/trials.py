@@ -68,14 +68,18 @@ def ask(
     return found
 
 
-def serve(conn: Conn, channel: Channel, source: str) -> None:
-    """Send the tests that wait for a channel, each once: a test that fails has said enough."""
+def serve(conn: Conn, channel: Channel, source: str) -> bool:
+    """Send the test that waits longest for a channel, once: one that fails has said enough.
+
+    One at a time, so that alarms never wait behind many. Returns whether there was one.
+    """
     with conn.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(_SQL["due"], {"channel": channel.name}).fetchall()
     for row in rows:
         error = send(channel, f"test.{row['test_id']}", row["by"], row["at"], source, row)
         outcome = "failed" if error else "delivered"
         conn.execute(_SQL[outcome], {"test": row["test_id"], "error": error})
+    return bool(rows)
 
 
 def send(

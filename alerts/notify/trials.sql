@@ -11,7 +11,7 @@ SELECT pg_notify('blocktwin_notify_test', '');
 SELECT test_id, at, by, recipient, called FROM notify_test
  WHERE channel = %(channel)s AND delivered_at IS NULL AND failed_at IS NULL
    AND at > now() - interval '1 hour'
- ORDER BY test_id LIMIT 20;
+ ORDER BY test_id LIMIT 1;
 
 -- name: delivered
 UPDATE notify_test SET delivered_at = now() WHERE test_id = %(test)s;

@@ -176,7 +176,7 @@ class Setting:
 class Residual:
     """A signal against its own baseline."""
 
-    side, rate, daily = 0, 0.05, False
+    side, rate, daily, surely = 0, 0.05, False, False
 
     def __init__(self, setting: Setting) -> None:
         self.set = setting
@@ -184,7 +184,9 @@ class Residual:
         self.episode = Episode(setting.hold_us, setting.accept_us, setting.least)
         self.base = Baseline(setting.floor, self.daily)
 
-    def compare(self, at: int, signal: float, learn: bool, speaks: bool) -> tuple[float, bool]:
+    def compare(
+        self, at: int, signal: float, learn: bool, speaks: bool, certain: bool = False
+    ) -> tuple[float, bool]:
         base = self.base
         base.pause(at, self.set.gap_us)
         known = not math.isnan(signal)
@@ -195,6 +197,10 @@ class Residual:
         raw = NAN
         if known and max(base.seen, self.tail.seen) >= self.set.warm:
             raw = self.tail.score(odd if speaks and settled else 0.0)
+        if self.episode.since is not None and known and math.isnan(raw) and self.surely:
+            raw = 0.0
+        if certain:
+            raw = self.set.least if math.isnan(raw) else max(raw, self.set.least)
         said = self.episode.see(at, raw)
         taught = learn and known and speaks
         if taught and settled and base.seen >= 32 and (self.episode.quiet or self.episode.begins):
@@ -295,16 +301,16 @@ class DryWeather(Residual):
 
 
 class RainExplained(Residual):
-    rate = 0.01
+    rate, surely = 0.01, True
     taus = (900.0, 3600.0, 14_400.0)
 
-    def __init__(self, setting: Setting, *, age_us: int = 0) -> None:
+    def __init__(self, setting: Setting, *, age_us: int = 0, step: float = 0.0) -> None:
         super().__init__(setting)
-        self.age_us = age_us
+        self.age_us, self.step = age_us, step
         self.stored = np.zeros(3)
         self.filled: int | None = None
         self.dry = self.usual = 0.0
-        self.dry_seen = self.wet_seen = 0
+        self.dry_seen = self.wet_seen = self.stopped = 0
         self.square, self.side_ = np.zeros((3, 3)), np.zeros(3)
 
     def shares(self) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
@@ -325,7 +331,12 @@ class RainExplained(Residual):
         expected = self.dry + explained
         whole = max(explained + 0.2 * self.usual + abs(self.dry), 1e-9)
         signal = (value - expected) / whole if speaks else 0.0
-        said, taught = self.compare(at, NAN if rain is None else signal, learn, speaks)
+        burst = value <= min(0.01 * expected, self.step) and self.stored[1] >= 5.0
+        self.stopped = self.stopped + 1 if burst else 0
+        known = speaks or self.dry_seen >= 64
+        certain = rain is not None and self.stopped >= 3 and known and expected > 5 * self.step
+        shown = NAN if rain is None else signal
+        said, taught = self.compare(at, shown, learn, speaks, certain)
         may = taught if speaks else learn and self.episode.since is None
         if wet and may:
             flow = value

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 STEP, SAME_REPORT, MOST, MIN_GAPS = 0.05, 0.1, 10.0, 16
+NOT_LISTENING_S = 120.0
 
 
 @dataclass(slots=True)
@@ -38,14 +39,19 @@ class Device:
                 self.gaps.append(gap)
             self.report_s = at_s
         self.heard_s.append(at_s)
-        self.now_s = max(self.now_s, at_s)
+        self.go_on(at_s)
         if self.missing and self.now_s < max(self.heard_s) + self.limit_s():
             self.missing = False
             return [("returned", self.now_s)]
         return []
 
-    def tick(self, now_s: float) -> list[tuple[str, float]]:
+    def go_on(self, now_s: float) -> None:
+        if now_s >= self.now_s + NOT_LISTENING_S:
+            self.start_s = now_s
         self.now_s = max(self.now_s, now_s)
+
+    def tick(self, now_s: float) -> list[tuple[str, float]]:
+        self.go_on(now_s)
         since_s = max([self.start_s, *self.heard_s])
         if not self.missing and self.now_s >= since_s + self.limit_s():
             self.missing = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from alerts import store, timers
+from alerts import ledger, store, timers
 from alerts.book import event_key, key_of, moment
 from core.db import migrate
 from core.model import CloseCause, Severity, Transition, TransitionKind
 from tests.support.alerting import HIGH, T0_US, S, transition
+from tests.support.waiting import wait_until
 
 Conn = psycopg.Connection[Any]
 
@@ -379,3 +381,24 @@ def test_alarms_from_before_keep_their_occurrences(empty_dsn: str) -> None:
         asked = conn.execute("SELECT asked_at IS NOT NULL, due_at FROM alarm").fetchall()
         assert asked == [(True, None)] * 2
         store.acknowledge(conn, "00000000-0000-0000-0000-000000000002", "li")
+
+
+@pytest.mark.parametrize("last", [11, 12])
+def test_an_upgrade_waits_for_a_worker_at_its_commit(empty_dsn: str, last: int) -> None:
+    with (
+        psycopg.connect(empty_dsn, autocommit=True) as conn,
+        psycopg.connect(empty_dsn) as worker,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        shipped = migrate.migrations()
+        migrate.upgrade(conn, shipped[:8])
+        conn.execute(OLD)
+        migrate.upgrade(conn, shipped[: last - 1])
+        ledger.lock(worker)
+        worker.execute("UPDATE alarm_event SET note = 'x' WHERE event_id = 1")
+        upgrade = pool.submit(migrate.upgrade, conn, shipped[:last])
+        waits = "SELECT FROM pg_locks WHERE NOT granted"
+        wait_until(lambda: upgrade.done() or worker.execute(waits).fetchone() is not None)
+        worker.execute("UPDATE alarm SET severity = 3")
+        worker.commit()
+        assert len(upgrade.result(timeout=30)) == 1

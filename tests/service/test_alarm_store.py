@@ -11,7 +11,6 @@ import psycopg
 import pytest
 
 from alerts import store
-from alerts.engine import OpenCondition
 from alerts.rules import RuleInvalid
 from core.model import CloseCause, Severity, Transition, TransitionKind
 from tests.support.alerting import HIGH, OFFLINE, T0_US, S, transition
@@ -202,21 +201,6 @@ def test_actions_that_are_not_possible_are_refused(world: Conn) -> None:
         with pytest.raises(store.AlarmUnknown):
             store.comment(world, name, "li", "x")
     assert events(world, "kind, actor, note")[-1] == ("commented", "wang", "afterwards")
-
-
-def test_open_conditions_are_what_the_engine_goes_on_from(world: Conn) -> None:
-    apply(world, said(RAISED, 0), said(RAISED, 1, subject="device:x", latch=True))
-    apply(world, said(RETURNED, 2, subject="device:x"), said(RAISED, 3, subject="device:y"))
-    row = world.execute("SELECT alarm_id::text FROM alarm WHERE subject = 'device:y'").fetchone()
-    assert row is not None
-    store.close(world, row[0], "li", CloseCause.TRUE)
-    found = sorted(store.open_conditions(world), key=lambda condition: condition.subject)
-    assert found == [
-        OpenCondition(
-            rule_id="rule-0", subject=subject, severity=Severity.ORANGE, returned=returned
-        )
-        for subject, returned in (("device:heat-1", False), ("device:x", True))
-    ]
 
 
 def test_the_event_is_announced_with_its_number(world: Conn, dsn: str) -> None:

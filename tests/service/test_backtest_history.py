@@ -11,12 +11,14 @@ import pytest
 
 import blocktwin
 from alerts import overrides, rulestore
+from alerts.backtest import plan as plans
+from alerts.backtest import readings as readings_of
 from alerts.backtest.run import Request, backtest
 from alerts.engine import Engine
 from alerts.rules import LoadedRule, Override
 from core import batch as batches
 from core.db import registry
-from core.errors import UsageError
+from core.errors import DatabaseAway, UsageError
 from core.model import TransitionKind
 from tests.support.alerting import HIGH, MISSING, RISE, loaded
 from tests.support.servers import settings
@@ -143,6 +145,37 @@ def test_rules_that_look_at_more_than_the_value_are_played_whole(
     said = sorted((one.device_id, one.raised_at) for one in answer.candidate.list)
     assert said == onsets(world, readings, rise)
     assert said
+
+
+def test_slices_over_two_connections_say_the_same(
+    world: Conn, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Request(since=BEGIN, until=END, toml=LOWER)
+    once = backtest(world, asked)
+    monkeypatch.setattr(plans, "SLICE_READINGS", 2000)
+    shares: list[float] = []
+    with psycopg.connect(dsn, autocommit=True) as beside:
+        cut = backtest(world, asked, lambda share, _: shares.append(share), beside=beside)
+    assert len(shares) > 4
+    assert shares == sorted(shares)
+    assert (cut.candidate, cut.in_force, cut.readings) == (
+        once.candidate, once.in_force, once.readings,
+    )  # fmt: skip
+
+
+def test_what_goes_wrong_while_reading_is_told_and_nothing_waits_for_it(
+    world: Conn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(content: bytes, element: str) -> None:
+        raise ValueError("no plain array of this type")
+
+    monkeypatch.setattr(readings_of, "decode", broken)
+    with pytest.raises(ValueError, match="no plain array"):
+        backtest(world, Request(since=BEGIN, until=END, toml=LOWER))
+    monkeypatch.undo()
+    world.execute("ALTER TABLE reading RENAME TO elsewhere")
+    with pytest.raises(DatabaseAway):
+        backtest(world, Request(since=BEGIN, until=END, rule_id="rule-0"))
 
 
 def test_silence_is_found_in_history(world: Conn) -> None:

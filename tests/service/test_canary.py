@@ -125,7 +125,7 @@ def test_a_canary_that_does_not_come_is_an_alarm_and_ends_with_the_next(world: C
     assert [look(world, watch, at) for at in (0, 900)] == [[], []]
     assert look(world, watch, 901) == [("raised", "gateway:gw-a")]
     assert look(world, watch, 2000) == [], "said once"
-    assert watch.ages == {"gw-a": 2000.0}
+    assert watch.ages(T0 + timedelta(seconds=2000)) == {"gw-a": 2000.0}
     sing(world, 2100)
     assert look(world, watch, 2110) == [("returned", "gateway:gw-a")]
     assert look(world, watch, 2100 + 900) == []
@@ -140,6 +140,16 @@ def test_a_canary_that_does_not_come_is_an_alarm_and_ends_with_the_next(world: C
     assert row[3] == "gw-a"
 
 
+def test_a_clock_that_is_ahead_does_not_hide_that_no_canary_comes(world: Conn) -> None:
+    watch = canary.Watch(since=T0)
+    sing(world, 100)
+    world.execute("UPDATE alarm_event SET event_at = event_at + interval '1 day'")
+    assert look(world, watch, 110) == []
+    age = watch.ages(T0 + timedelta(seconds=1100))["gw-a"]
+    assert 990 < age <= 1000, "it ages while nobody can look, too"
+    assert look(world, watch, 100 + 910) == [("raised", "gateway:gw-a")]
+
+
 def test_a_notifier_that_was_down_calls_nothing_late(world: Conn) -> None:
     sing(world, 0)
     watch = canary.Watch(since=T0 + timedelta(days=1))
@@ -150,7 +160,7 @@ def test_a_gateway_without_a_canary_is_not_missed(conn: Conn) -> None:
     load_district(conn, small_district())
     watch = canary.Watch(since=T0)
     assert look(conn, watch, 10_000) == []
-    assert watch.ages == {}
+    assert watch.ages(T0) == {}
 
 
 def test_old_canaries_are_forgotten_with_all_that_belongs_to_them(world: Conn) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import psycopg
 import pytest
 
 from alerts import store
+from alerts.desk import hiding
 from alerts.desk import store as desk_store
 from alerts.desk.config import DeskConfig
 from alerts.desk.run import Desk
@@ -239,6 +241,29 @@ def test_an_hour_of_flapping_at_a_threshold_is_at_most_two_messages(district: Co
     assert row == (90,)
 
 
+def test_what_was_told_is_not_forgotten_over_thousands_of_events(district: Conn) -> None:
+    story = Story(district)
+    story.says("raised", 0, "water-level", PUDDLE)
+    story.look(1)
+    district.execute(
+        "WITH flapping AS ("
+        "  INSERT INTO alarm_event (alarm_id, kind, at, event_at, actor, severity, state)"
+        "  SELECT alarm_id, CASE n % 2 WHEN 0 THEN 'raised' ELSE 'returned' END, t, t, 'engine', 2,"
+        "         'unacknowledged'"
+        "    FROM alarm, generate_series(1, 3000) n,"
+        "         LATERAL (SELECT raised_at + make_interval(secs => n)) w (t)"
+        "   ORDER BY n RETURNING event_id)"
+        " INSERT INTO desk_verdict (event_id, verdict) SELECT event_id, 'hold' FROM flapping"
+    )
+    newest = district.execute("SELECT max(event_id) FROM alarm_event").fetchone()
+    assert newest is not None
+    desk_store.move(district, Mark(looked=newest[0], judged=newest[0]))
+    story.says("returned", 3001, "water-level", PUDDLE)
+    story.says("raised", 3002, "water-level", PUDDLE)
+    story.look(3003)
+    assert story.verdicts() == [("raised", PUDDLE)]
+
+
 def test_a_second_occurrence_that_stays_is_told(district: Conn) -> None:
     story = Story(district)
     story.says("raised", 0, "water-level", PUDDLE)
@@ -373,6 +398,128 @@ def test_the_running_desk_hears_judges_and_leaves_to_the_next(district: Conn, ds
 
     asyncio.run(scenario())
     assert [kind for kind, _ in story.verdicts()] == ["raised", "raised"]
+
+
+def test_a_desk_that_stands_by_asks_now_and_then_whatever_happens(
+    district: Conn, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    claim = desk_store.claim
+
+    def counted(conn: Conn) -> bool:
+        asked.append(conn)
+        return claim(conn)
+
+    def asked_more_than(times: int) -> Callable[[], bool]:
+        return lambda: len(asked) > times
+
+    monkeypatch.setattr(desk_store, "claim", counted)
+    district.execute("SELECT pg_advisory_lock(hashtextextended('blocktwin.desk', 0))")
+
+    async def scenario() -> None:
+        stop = asyncio.Event()
+        desk = Desk(DeskConfig(poll_s=60), DatabaseConfig(dsn=dsn), stop)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(desk.run())
+            await eventually(lambda: desk.database_ok)
+            for number in range(5):
+                district.execute(f"NOTIFY blocktwin_alarm, '{number}'")
+                await eventually(asked_more_than(number + 1))
+            stop.set()
+
+    asyncio.run(scenario())
+    assert len(asked) < 20
+
+
+def test_what_was_held_and_never_hidden_is_told_when_its_cause_is_gone(district: Conn) -> None:
+    story = Story(district)
+    (silent,) = behind(district, "gw-a", 1)
+    story.says("raised", 0, "gateway-offline", "gateway:gw-a")
+    story.look(1)
+    story.says("raised", 2, "device-missing", silent)
+    cut = pytest.MonkeyPatch()
+    cut.setattr(hiding, "hide", lambda *_: 0)  # the desk dies between its verdict and the hiding
+    story.look(3)
+    cut.undo()
+    assert story.hidden() == 0
+    story.says("returned", 4, "gateway-offline", "gateway:gw-a")
+    look(district, story.cfg, story.places, DAWN + timedelta(seconds=5), scan=True)
+    assert ("raised", silent) not in story.verdicts()
+    story.look(9)
+    assert ("raised", silent) in story.verdicts()
+
+
+def test_what_a_person_shows_again_stays_shown_until_it_begins_anew(district: Conn) -> None:
+    story = Story(district)
+    first, second = behind(district, "gw-a", 2)
+    story.says("raised", 0, "gateway-offline", "gateway:gw-a")
+    story.says("raised", 1, "device-missing", first, second)
+    story.look(10)
+    assert story.hidden() == 2
+    store.unsuppress(district, the_alarm(district, first), actor="li")
+    story.look(20)
+    look(district, story.cfg, story.places, DAWN + timedelta(seconds=21), scan=True)
+    assert story.hidden() == 1
+    story.says("returned", 30, "device-missing", first)
+    story.says("raised", 40, "device-missing", first)
+    story.look(50)
+    assert story.hidden() == 2
+
+
+@pytest.mark.parametrize("ahead_h", [-48, 48])
+def test_a_cause_is_over_by_our_clock_whatever_that_of_its_device(
+    district: Conn, ahead_h: int
+) -> None:
+    feeds(district, RelationKind.POWER, (SUPPLY, CHARGER))
+    story = Story(district)
+    story.says("raised", 0, "voltage-low", SUPPLY)
+    story.says("raised", 1, "voltage-low", CHARGER)
+    story.look(10)
+    assert story.hidden() == 1
+    story.says("returned", 20, "voltage-low", SUPPLY)
+    district.execute(
+        "UPDATE alarm SET returned_at = returned_at + make_interval(hours => %s)"
+        " WHERE subject = %s",
+        (ahead_h, SUPPLY),
+    )
+    story.look(79)
+    assert story.hidden() == 1
+    story.look(81)
+    assert story.hidden() == 0
+
+
+def test_what_was_deleted_meanwhile_stops_nothing(district: Conn) -> None:
+    story = Story(district)
+    story.says("raised", 0, "water-level", PUDDLE)
+    story.says("raised", 1, "water-level", SECOND)
+    cut = pytest.MonkeyPatch()
+    fresh = desk_store.fresh
+
+    def late(conn: Conn, after: int, batch: int) -> list[desk_store.Fresh]:
+        found = fresh(conn, after, batch)
+        gone = (PUDDLE,)
+        for table in ("alarm_occurrence", "alarm_event"):
+            conn.execute(
+                f"DELETE FROM {table} WHERE alarm_id IN"
+                " (SELECT alarm_id FROM alarm WHERE subject = %s)",
+                gone,
+            )
+        conn.execute("DELETE FROM alarm WHERE subject = %s", gone)
+        return found
+
+    cut.setattr(desk_store, "fresh", late)
+    story.look(2)
+    cut.undo()
+    assert story.verdicts() == [("raised", SECOND)]
+    assert len(story.incidents()) == 1
+
+
+def test_a_persons_word_that_only_looks_like_an_alarm_hides_until_they_say(district: Conn) -> None:
+    story = Story(district)
+    story.says("raised", 0, "water-level", PUDDLE)
+    store.suppress(district, the_alarm(district, PUDDLE), "alarm:pump", "泵房检修", actor="li")
+    story.look(100)
+    assert story.hidden() == 1
 
 
 def test_a_look_with_nothing_new_writes_nothing(district: Conn) -> None:

@@ -149,6 +149,27 @@ def test_the_first_call_waits_for_the_desk_but_not_for_life_safety(world: Conn) 
     assert due(world, 30, settle_s=7.0) == 1
 
 
+def test_a_hold_that_the_desk_never_looks_at_again_ends_by_itself(world: Conn) -> None:
+    raise_alarm(world)
+    world.execute(
+        """INSERT INTO desk_verdict (event_id, verdict, recheck_at)
+           SELECT event_id, 'hold', %s FROM alarm_event""",
+        (BEGAN,),
+    )
+    assert [due(world, at, settle_s=7.0) for at in (8, 29.9, 30)] == [0, 0, 1]
+
+
+def test_life_safety_is_called_for_before_what_waits_longer(
+    world: Conn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(escalation, "_BATCH", 1)
+    raise_alarm(world, "heat.00001")
+    raise_alarm(world, "heat.00002", at_s=1, life_safety=True)
+    row = "SELECT life_safety FROM notify_escalation JOIN alarm USING (alarm_id) ORDER BY at"
+    assert due(world, 10) == 1
+    assert world.execute(row).fetchall() == [(True,)]
+
+
 def test_a_rule_that_knows_better_sets_the_time(world: Conn) -> None:
     raise_alarm(world)
     world.execute("UPDATE alarm SET ack_within_s = 600")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from tests.support.desk import (
     PUDDLES,
     RULES,
     SMOKE,
+    SUPPLY,
     Story,
     desk_district,
 )
@@ -94,6 +95,14 @@ async def test_incidents_are_listed_by_page_state_field_and_space(api: Api) -> N
         assert (await api.get("/api/v1/incidents", **query))["incidents"] == expected, query
 
 
+async def test_an_incident_of_two_streets_is_found_in_each(api: Api, story: Story) -> None:
+    story.conn.execute("UPDATE incident SET space = '440303' WHERE alarms = 3")
+    found = (await api.get("/api/v1/incidents", space=block_code(0, 0)))["incidents"]
+    assert 3 in {one["alarms"] for one in found}
+    found = (await api.get("/api/v1/incidents", space="street-b"))["incidents"]
+    assert 3 not in {one["alarms"] for one in found}
+
+
 async def test_an_incident_shows_its_alarms_and_is_taken_up_as_a_whole(api: Api) -> None:
     (listed,) = (await api.get("/api/v1/incidents", least=2))["incidents"]
     path = f"/api/v1/incidents/{listed['incident_id']}"
@@ -121,6 +130,7 @@ async def test_what_there_is_not_is_refused_in_words(api: Api) -> None:
         ("/api/v1/reports/alarms?from=2026-07-02T00:00:00Z&to=2026-07-01T00:00:00Z", 422),
         ("/api/v1/reports/alarms?from=2020-07-02T00:00:00Z&to=2026-07-01T00:00:00Z", 422),
         ("/api/v1/reports/alarms?operators=0", 422),
+        ("/api/v1/reports/alarms?from=2999-01-01T00:00:00Z&to=2999-01-02T00:00:00Z", 422),
     ):
         assert (await api.viewer.get(path)).status_code == status, path
     assert (await api.operator.post(f"/api/v1/incidents/{NOBODY}/acknowledge")).status_code == 404
@@ -137,7 +147,9 @@ async def test_the_report_counts_what_people_were_told(api: Api, story: Story) -
     AlarmReport.model_validate(body)
     # Told: two puddles, a charger, a smoke detector, and the chattering puddle once of six times.
     assert (body["alarms"], body["held"]) == (5, 5)
-    assert body["per_operator_10min"] == {"avg": round(5 / 78 / 2, 3), "max": 1.5, "operators": 2}
+    # What lies in the future is no quiet time: from dawn to now are 72 slots and a bit.
+    assert datetime.fromisoformat(body["to"]) < DAWN + timedelta(hours=12, minutes=10)
+    assert body["per_operator_10min"] == {"avg": round(5 / 73 / 2, 3), "max": 1.5, "operators": 2}
     assert body["chattering"] == [{"rule_id": "water-level", "subject": SECOND, "times": 6}]
     assert body["top"][0] == {
         "rule_id": "water-level", "subject": SECOND, "count": 6, "share": 0.6,
@@ -149,17 +161,35 @@ async def test_the_report_counts_what_people_were_told(api: Api, story: Story) -
     assert body["stale"] == 0
 
 
+async def test_what_the_runtime_tests_itself_with_is_no_alarm_of_the_report(
+    api: Api, story: Story
+) -> None:
+    before = await api.get("/api/v1/reports/alarms", to=DAWN.isoformat())
+    assert before["alarms"] == 0
+    for second in range(-3000, -2000, 300):
+        story.says("raised", second, "voltage-low", SUPPLY, quantity="canary")
+        story.says("returned", second + 5, "voltage-low", SUPPLY)
+    row = story.conn.execute("SELECT alarm_id::text FROM alarm WHERE quantity = 'canary'")
+    (name,) = row.fetchone() or ("",)
+    store.close(story.conn, name, "li", CloseCause.TRUE)
+    after = await api.get("/api/v1/reports/alarms", to=DAWN.isoformat())
+    assert {**after, "from": before["from"]} == before
+    assert (await api.get("/api/v1/reports/alarms"))["confirmed"]["true"] == 0
+
+
 async def test_what_is_open_for_a_day_is_stale_and_what_is_hidden_is_not(
     api: Api, story: Story
 ) -> None:
-    later = (DAWN + timedelta(hours=30)).isoformat()
-    assert (await api.get("/api/v1/reports/alarms", to=later))["stale"] == 5
+    tomorrow = (DAWN + timedelta(hours=40)).isoformat()
+    assert (await api.get("/api/v1/reports/alarms", to=tomorrow))["stale"] == 0
+    story.conn.execute("UPDATE alarm SET detected_at = detected_at - interval '1 day'")
+    assert (await api.get("/api/v1/reports/alarms"))["stale"] == 5
     row = story.conn.execute(
         "SELECT alarm_id::text FROM alarm WHERE subject = %s", (CHARGER,)
     ).fetchone()
     assert row is not None
     store.suppress(story.conn, row[0], "gateway:gw-a", "x")
-    assert (await api.get("/api/v1/reports/alarms", to=later))["stale"] == 4
+    assert (await api.get("/api/v1/reports/alarms", to=tomorrow))["stale"] == 4
 
 
 def test_the_command_lists_shows_takes_up_and_reports(

@@ -10,7 +10,7 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +20,7 @@ import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
 
-from alerts.channel_config import ChatConfig, MailConfig, TopicConfig
+from alerts.channel_config import ChatConfig, MailConfig, TopicConfig, WebhookConfig
 from alerts.config import NotifyConfig
 from alerts.notify.channels import Channel, DeliveryFailed
 from alerts.notify.message import Message
@@ -206,3 +206,32 @@ def test_a_chat_group_gets_title_and_text(receiver: Receiver) -> None:
     receiver.statuses = [500]
     with pytest.raises(DeliveryFailed, match=r"^the service did not take it$"):
         chat.deliver(MESSAGE)
+
+
+def test_an_address_that_a_server_repeats_stays_masked() -> None:
+    class Talkative(Mailbox):
+        async def handle_RCPT(self, *_: Any) -> str:  # noqa: N802 (aiosmtpd's name)
+            return "550 5.1.1 <LI@district.example>: user unknown"
+
+    with mail_server(Talkative()) as port, pytest.raises(DeliveryFailed) as said:
+        mail(port).deliver(MESSAGE)
+    assert (
+        str(said.value) == "refused the receiver: 550 5.1.1 <l***@district.example>: user unknown"
+    )
+
+
+def test_a_receiver_that_cannot_be_written_to_is_a_failure_and_no_crash() -> None:
+    box = Mailbox()
+    with mail_server(box) as port:
+        # The standard library's header parser stumbles over some of these.
+        for recipient in ("a<", '"', "a,b", "x@y,z@w", ":;<", "13800138000", "\u7535\u8bdd"):
+            with pytest.raises(DeliveryFailed, match="no mail address"):
+                mail(port).deliver(replace(MESSAGE, recipient=recipient))
+
+
+def test_an_address_in_chinese_is_posted_to() -> None:
+    with receiving() as receiver:
+        hook = WebhookConfig(name="duty", url=f"{receiver.url}&n=\u544a\u8b66%20x")
+        (way,) = channels_of(NotifyConfig(webhooks=(hook,)))
+        way.deliver(MESSAGE)
+    assert receiver.accepted == [MESSAGE.body]

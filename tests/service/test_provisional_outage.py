@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,15 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from alerts.config import AlertsConfig
+from core.config import DatabaseConfig
 from core.model import Channel
 from dev.servers import PrivateMosquitto, PrivatePostgres
+from ingest.command import build
+from ingest.config import IngestConfig
+from ingest.message import Message
+from ingest.pipeline import Glance
 from tests.support import servers
-from tests.support.ingesting import register
+from tests.support.ingesting import NOW_S, message, register
 from tests.support.proxy import proxy_to
 from tests.support.waiting import eventually, wait_until
 from tests.support.warning import (
@@ -157,6 +163,32 @@ async def test_a_database_that_does_not_answer_delays_no_warning(
     async with running(broker_of(broker), dsn, rules):
         await eventually(lambda: len(events(world)) == 2)
     assert sorted(keys(world)) == sorted(listener.keys)
+
+
+async def test_what_the_watch_found_is_committed_before_a_batch_that_was_judged_after_it(
+    broker: PrivateMosquitto, dsn: str, world: Db, rules: AlertsConfig
+) -> None:
+    """The other way round, the alarm would be raised behind its own end and stay for ever."""
+    worker = build(
+        IngestConfig(), broker_of(broker), DatabaseConfig(dsn=dsn), rules, asyncio.Event()
+    )
+    pipeline = worker.pipeline = await worker._begin()
+    assert pipeline is not None
+    at_s = NOW_S
+    seen = Glance.of(pipeline).judge([_one("heat-1", at_s, 70.0)])
+    worker.lookout.held.add(seen, round(at_s * 1e6))
+    # The first of the cool ones is a jump, and ends nothing.
+    batch = pipeline.open([_one("heat-1", at_s + n, 20.0) for n in (1, 2)])
+    assert len(seen) == 1
+    await worker._store_timed(pipeline, worker._prepare(pipeline, batch))
+    worker.store.close()
+    await worker._ear.close()
+    assert [kind for _, _, kind, _ in events(world)] == ["raised", "returned"]
+    assert world.execute("SELECT state FROM alarm").fetchall() == [("returned_unacknowledged",)]
+
+
+def _one(device: str, at_s: float, value: float) -> Message:
+    return message(b'[{"n":"%s:temperature","t":%.3f,"v":%g}]' % (device.encode(), at_s, value))
 
 
 async def test_a_worker_that_is_killed_in_the_outage_tells_nothing_new_after(

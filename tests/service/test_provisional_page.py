@@ -19,7 +19,7 @@ from dev.servers import PrivateMosquitto
 from tests.support.small_district import small_district
 from tests.support.twin_api import load_rules, running_api
 from tests.support.waiting import eventually
-from tests.support.warning import HOT, broker_of
+from tests.support.warning import HOT, broker_of, gateway
 from twin.api.provisional import Ear
 from twin.store import load_district
 
@@ -86,6 +86,9 @@ async def test_the_streams_are_told_before_the_commit_and_forget_it_after(
             assert [frame.data for frame in waiting.frames()] == frames
             alarm_store.apply(loaded, [one], 1_767_225_600_000_000)
             await eventually(lambda: len(waiting) == 1)
+            # What a gateway writes beside it, where it may, is none.
+            async with gateway(broker) as gw:
+                await gw._client.publish("bt/v1/alarm/gw-a/live", told(fire(3)), qos=1)
             # Heard late, after its commit, it is no news.
             await client.publish(where, told(one), qos=1)
             await client.publish(where, told(fire(1_767_225_600_000_002)), qos=1)
@@ -94,6 +97,7 @@ async def test_the_streams_are_told_before_the_commit_and_forget_it_after(
         hearing.cancel()
     keys = b"".join(frame.data for frame in waiting.frames())
     assert str(provisional.key_of(one)).encode() not in keys
+    assert str(provisional.key_of(fire(3))).encode() not in keys
 
 
 async def test_a_broker_that_is_away_is_waited_for(
@@ -108,3 +112,33 @@ async def test_a_broker_that_is_away_is_waited_for(
         broker.start()
         await eventually(lambda: ear.listening, 20.0)
         hearing.cancel()
+
+
+async def test_the_broker_lets_nobody_hear_what_a_gateway_forges(broker: PrivateMosquitto) -> None:
+    """A gateway may write ``bt/v1/+/ITS-ID/live``, so also below ``bt/v1/alarm``."""
+    heard: list[str] = []
+    async with (
+        aiomqtt.Client(
+            broker.host,
+            broker.port,
+            username="sta-http",
+            password=broker.password("sta-http"),
+            protocol=aiomqtt.ProtocolVersion.V5,
+        ) as page,
+        aiomqtt.Client(
+            broker.host,
+            broker.port,
+            username="ingest",
+            password=broker.password("ingest"),
+            protocol=aiomqtt.ProtocolVersion.V5,
+        ) as worker,
+        gateway(broker) as gw,
+    ):
+        await page.subscribe(provisional.FILTER, qos=1)
+        await gw._client.publish("bt/v1/alarm/gw-a/live", told(fire(3)), qos=1)
+        await worker.publish("bt/v1/alarm/fire/red", told(fire(4)), qos=1)
+        async for message in page.messages:
+            heard.append(str(message.topic))
+            if heard[-1].endswith("red"):
+                break
+    assert heard == ["bt/v1/alarm/fire/red"]

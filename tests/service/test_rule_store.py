@@ -102,10 +102,10 @@ def test_a_load_tells_running_workers_and_one_that_changes_nothing_does_not(
 def test_rules_in_force_never_name_one_that_is_not(world: Conn, rules: Path) -> None:
     rulestore.load_rules(world, str(rules))
     naming = parse(text("more", LOW + 'inhibit = [{ by = ["volts"] }]'), "x")
-    rulestore.put(world, naming, author="li", note="")
+    rulestore.put(world, naming, author="li", note="why")
     alone = parse(text("more", LOW + 'inhibit = [{ by = ["volts"] }]'), "x")
     with pytest.raises(RuleInvalid, match="there is no rule 'volts'"):
-        rulestore.put(world, alone, author="li", note="", whole=True)
+        rulestore.put(world, alone, author="li", note="why", whole=True)
     assert set(versions(world)) == {"heat", "volts", "more"}
 
 
@@ -153,6 +153,13 @@ def test_check_test_list_load_diff_and_history(
     said = capsys.readouterr().out
     assert "* heat v2" in said
     assert "wang: first" in said
+
+
+@pytest.mark.parametrize("words", [("--note", " "), ("--note", "x", "--as", "y" * 201)])
+def test_a_load_says_who_and_why(world: Conn, words: tuple[str, ...], capsys: Printed) -> None:
+    assert run("load", *words) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert versions(world) == {}
 
 
 def test_a_stored_rule_of_another_version_says_what_to_do(world: Conn) -> None:

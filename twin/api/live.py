@@ -12,10 +12,12 @@ import math
 import random
 from collections.abc import Callable
 from datetime import UTC, datetime
+from uuid import UUID
 
 import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+from alerts.config import CANARY
 from core.cancel import heed_cancel
 from core.config import DatabaseConfig
 from core.errors import DatabaseAway
@@ -222,15 +224,15 @@ class Live:
         while more:
             events, alarms = await reads.events(conn, self.event_id, EVENTS_AT_ONCE)
             for event in events:
-                alarm = alarms[event["alarm_id"]]
-                if alarm["closed_at"] is None:
-                    state.put(moment.open_alarm(alarm))
-                else:
-                    state.drop(alarm["alarm_id"])
-                self._hub.publish(alarm_frame(event, alarm, state))
-                self.provisional.committed(
-                    alarm["rule_id"], alarm["subject"], event["kind"], event["event_at"]
-                )
+                alarm = alarms.get(event["alarm_id"])
+                # A canary's alarm is the notifier's business alone, which deletes it when it is done.
+                if alarm is not None and alarm["rule_id"] != CANARY:
+                    if alarm["closed_at"] is None:
+                        state.put(moment.open_alarm(alarm))
+                    else:
+                        state.drop(alarm["alarm_id"])
+                    self._hub.publish(alarm_frame(event, alarm, state))
+                self.provisional.committed(UUID(event["event_key"]))
                 self.event_id = event["event_id"]
             more = len(events) == EVENTS_AT_ONCE
 

@@ -11,7 +11,6 @@ import logging
 import math
 import random
 from collections.abc import Callable
-from datetime import datetime
 from uuid import UUID, uuid4
 
 import aiomqtt
@@ -63,9 +62,8 @@ class Waiting:
         self._waiting[key] = (self._clock(), found)
         return found
 
-    def committed(self, rule_id: str, subject: str, kind: str, event_at: datetime) -> None:
+    def committed(self, key: UUID) -> None:
         """Forget the one that an alarm event is the commit of, also if it is heard later."""
-        key = provisional.event_key(rule_id, subject, kind, _us(event_at))
         self._waiting.pop(key, None)
         if len(self._done) >= MOST_WAITING:
             self._done.pop(next(iter(self._done)))
@@ -106,7 +104,8 @@ class Ear:
 
     async def _listen(self) -> None:
         async with self._client() as client:
-            await client.subscribe(provisional.FILTER, qos=1)
+            for wanted in provisional.FILTERS:
+                await client.subscribe(wanted, qos=1)
             self.listening = True
             self._told = False
             log.info("hearing provisional alarms at %s:%d", self._mqtt.host, self._mqtt.port)
@@ -144,9 +143,3 @@ class Ear:
             timeout=math.ceil(_LONGEST_PAUSE_S),
             max_queued_incoming_messages=MOST_WAITING,
         )
-
-
-def _us(at: datetime) -> int:
-    """Return a time in microseconds since the Unix epoch, exactly."""
-    whole = at.replace(microsecond=0)
-    return round(whole.timestamp()) * 1_000_000 + at.microsecond

@@ -8,7 +8,7 @@ SELECT g.gateway_id, g.name, g.lon, g.lat, coalesce(t.online, false) AS online, 
 SELECT coalesce(max(event_id), 0) FROM alarm_event;
 
 -- name: open_alarms
-SELECT alarm_id::text, field, severity, state, hidden, device_id, space_id
+SELECT alarm_id::text, field, quantity, severity, state, hidden, device_id, space_id
   FROM alarm WHERE closed_at IS NULL;
 
 -- name: seen

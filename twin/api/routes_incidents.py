@@ -156,7 +156,8 @@ def _take_up(runtime: Runtime, incident_id: str, actor: str, note: str) -> None:
 
 def _report(runtime: Runtime, since: datetime, until: datetime, operators: int) -> dict[str, Any]:
     with _database(runtime) as conn:
-        return alarm_report(conn, since.astimezone(UTC), until.astimezone(UTC), operators)
+        begin, end = since.astimezone(UTC), until.astimezone(UTC)
+        return alarm_report(conn, begin, end, operators, now=datetime.now(UTC))
 
 
 def _database(runtime: Runtime) -> psycopg.Connection[Any]:

@@ -162,6 +162,7 @@ def open_alarm(row: Row) -> OpenAlarm:
         device_id=row["device_id"],
         space_id=row["space_id"],
         hidden=row["hidden"] is not None,
+        trial=row["quantity"] == "canary",
     )
 
 

@@ -55,7 +55,8 @@ SELECT event_id FROM alarm_event WHERE at <= %(at)s ORDER BY event_id DESC LIMIT
 
 -- name: alarms
 -- The alarms that were known and not closed, each as its last event by then left it.
-SELECT a.alarm_id::text, a.field, e.severity, e.state, e.hidden, a.device_id, a.space_id
+SELECT a.alarm_id::text, a.field, a.quantity, e.severity, e.state, e.hidden, a.device_id,
+       a.space_id
   FROM alarm a
  CROSS JOIN LATERAL (SELECT severity, state, hidden FROM alarm_event
                       WHERE alarm_id = a.alarm_id AND at <= %(at)s

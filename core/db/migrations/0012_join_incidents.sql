@@ -1,5 +1,9 @@
 -- Incidents, what the desk says of each alarm event, and how far it has come.
 
+-- The lock of all who write alarm events, before any table: a worker at its commit has the events and
+-- then wants the alarms, and the two would wait for each other.
+SELECT pg_advisory_xact_lock(hashtextextended('blocktwin.alarm_event', 0));
+
 -- Alarms of one place and time. `fields` are theirs, `field` that of the worst; `space` is the code
 -- of the smallest space that holds all of them, `block` the one by which others join (the code of a
 -- block, or of what takes its place; a gateway's reference for alarms of the runtime itself).

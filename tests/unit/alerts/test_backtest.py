@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import struct
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from alerts.backtest import plan as plans
 from alerts.backtest import readings
+from alerts.backtest import run as runs
 from alerts.backtest import tally as tallies
 from alerts.backtest.plan import TooMuch, Window
 from alerts.backtest.quiet import Quiet
@@ -200,6 +202,61 @@ def test_a_detector_that_looks_around_sees_beyond_the_space_and_judges_only_in_i
     assert Engine(laid.rules, laid.registry, now_us=0, overrides=laid.overrides).nbytes > 0
 
 
+def test_series_of_unlike_rates_are_as_far_as_each_other_where_a_detector_looks_around() -> None:
+    three = registry(("a", "heat"), ("b", "heat"), ("c", "heat"))
+    rates = [60, 600, 600]
+    infos = [
+        replace(info, interval_s=rate, lon=114.0, lat=22.5 + n * 1e-4)
+        for n, (info, rate) in enumerate(zip(three.by_id.values(), rates, strict=True))
+    ]
+    laid = plans.make(loaded(NEIGHBOUR)[0].rule, {}, Registry(infos), WINDOW)
+    rows = sorted(
+        (us(T0) + t * S, info.series_id, _warmth(t, info.series_id))
+        for info, rate in zip(infos, rates, strict=True)
+        for t in range(0, 172_800, rate)
+    )
+    at_us, series, value = ([row[n] for row in rows] for n in range(3))
+    whole = batches.of(series, at_us, at_us, value, [0] * len(rows))
+    live = Engine(laid.rules, laid.registry, now_us=us(T0))
+    said = [one for n in range(len(whole)) for one in live.process(whole.take(np.array([n])))]
+    step_us = runs._step_us(laid, timedelta(days=2))
+    assert step_us == 60 * S
+    played = Engine(laid.rules, laid.registry, now_us=us(T0))
+    piece = (WINDOW.since, WINDOW.until)
+    found = list(runs._said(played, whole.sorted(), piece, step_us))
+    assert [one.kind for one in found] == [RAISED, RETURNED]
+    for one, live_one in zip(found, said, strict=True):
+        assert (one.kind, one.subject) == (live_one.kind, live_one.subject)
+        assert abs(one.at_us - live_one.at_us) <= 600 * S
+
+
+def _warmth(t: int, series: int) -> float:
+    """A day's wave that all share; the first parts from the others for two hours of the second."""
+    parts = 15.0 if series == 1 and 129_600 <= t < 136_800 else 0.0
+    return 20 + 8 * math.sin(t * math.tau / 86_400) + parts + 0.1 * (t * 7919 % 13 - 6) / 6
+
+
+def test_rules_during_whose_alarms_nothing_is_learned_run_beside_a_detector() -> None:
+    tried = loaded(NEIGHBOUR)[0].rule
+    known = {one.rule.id: one.rule for one in loaded(LOW, HIGH, LADDER)}
+    laid = plans.make(
+        tried, {"rule-1": known["rule-1"], "rule-2": known["rule-2"]}, two_spaces(), WINDOW
+    )
+    assert [entry.rule.id for entry in laid.rules] == ["candidate:rule-0", "rule-1"]
+    plain = plans.make(known["rule-1"], known, two_spaces(), WINDOW)
+    assert [entry.rule.id for entry in plain.rules] == ["candidate:rule-1"]
+
+
+def test_what_inhibits_a_companion_runs_too() -> None:
+    by = 'inhibit = [{{ by = ["rule-{}"] }}]'
+    first, second, third = (
+        one.rule for one in loaded(HIGH + by.format(1), HIGH + by.format(2), HIGH)
+    )
+    known = {one.id: one for one in (first, second, third)}
+    laid = plans.make(first, known, two_spaces(), WINDOW)
+    assert [entry.rule.id for entry in laid.rules] == ["candidate:rule-0", "rule-1", "rule-2"]
+
+
 def test_a_plan_of_too_much_is_refused() -> None:
     rule = loaded(HIGH)[0].rule
     long = Window(since=T0, until=T0 + timedelta(days=400))
@@ -222,7 +279,10 @@ def test_slices_follow_each_other_and_are_bounded() -> None:
     assert cut[0][0] == T0 - timedelta(hours=1)
     assert cut[-1][1] == WINDOW.until
     assert all(one[1] == two[0] for one, two in itertools.pairwise(cut))
-    assert all((end - begin).total_seconds() * 50 <= 1_000_000 for begin, end in cut)
+    assert all((end - begin).total_seconds() * 50 <= 1_500_000 for begin, end in cut)
+    days = {begin.date() for begin, _ in cut}
+    midnights = {begin for begin, _ in cut if (begin.hour, begin.minute) == (0, 0)}
+    assert len(midnights) == len(days) - 1  # none but the first goes over midnight
 
 
 # What the engine says of all readings, it says of those that are left.
@@ -342,6 +402,22 @@ def test_long_quiet_readings_are_left_out() -> None:
     assert len(quiet.needed(batch)) < 10
     later = batches.of([1, 1], [T0_US + 5000 * S, T0_US + 5001 * S], [0, 0], [20.0, 58.0], [0, 0])
     assert quiet.needed(later).value.tolist() == [58.0]
+
+
+def test_two_rules_on_the_same_slope_share_it_and_each_says_what_it_says_alone() -> None:
+    heat = registry(("a", "heat"), ("b", "heat"))
+    wider, falling = RISE.replace("30", "60"), RISE.replace('"rise"', '"fall"')
+    texts = [RISE, RISE.replace("8.3", "6.0"), wider, falling]
+    at_us = [T0_US + n * 5 * S for n in range(40)] * 2
+    value = [20 + 6 * math.sin(n / 5) for n in range(40)] * 2
+    whole = batches.of([1] * 40 + [2] * 40, at_us, at_us, value, [0] * 30 + [4] * 10 + [0] * 40)
+    together = Engine(loaded(*texts), heat, now_us=T0_US)
+    assert len(together._mine.layout.quick.limits.past.rings) == 2 * 3
+    said = together.process(whole)
+    for n, rule in enumerate(loaded(*texts)):
+        alone = Engine([rule], heat, now_us=T0_US).process(whole)
+        assert [one for one in said if one.rule_id == f"rule-{n}"] == alone
+        assert alone
 
 
 def test_only_plain_limits_know_what_is_quiet() -> None:

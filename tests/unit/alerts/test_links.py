@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from alerts.engine import Engine, OpenCondition
 from core.model import Severity, Transition
 from core.registry import Registry
@@ -193,7 +197,82 @@ def test_a_restored_alarm_that_was_confirmed_stays_so() -> None:
     ]
 
 
+def test_a_restored_alarm_confirms_what_begins_after() -> None:
+    judged = engine(HIGH, SMOKE + INSIDE)
+    judged.restore([open_one("rule-0", "device:heat-1", Severity.ORANGE, T0_US)])
+    assert [s[1] for s in play(judged, (10, 3, 1))] == ["raised", "escalated"]
+
+
 def test_a_restored_alarm_holds_back() -> None:
     judged = engine(INHIBITED, HIGH)
     judged.restore([open_one("rule-1", "device:heat-2", Severity.ORANGE)])
     assert play(judged, (1, 5, 0.2)) == []
+
+
+def without(device: str) -> Registry:
+    return Registry([info for info in TOWN.by_id.values() if info.device_id != device])
+
+
+def holding() -> Engine:
+    """Return an engine in which heat-2 holds pond-1 back."""
+    judged = engine(INHIBITED, HIGH)
+    assert len(play(judged, (0, 4, 60), (1, 5, 0.45))) == 1
+    return judged
+
+
+@pytest.mark.parametrize("restart", [True, False])
+@pytest.mark.parametrize("change", ["inhibit", "rule", "device"])
+def test_what_nothing_holds_any_longer_is_told(change: str, restart: bool) -> None:
+    other = HIGH.replace("select", 'id = "other"\nselect')
+    new = {
+        "inhibit": lambda: engine(LADDER, HIGH),
+        "rule": lambda: engine(INHIBITED, other),
+        "device": lambda: engine(INHIBITED, HIGH, of=without("heat-2")),
+    }[change]()
+    if restart:
+        new.resume(holding().snapshot())
+        told = new.restore([])
+    else:
+        told = new.adopt(holding())
+    said = [(t.subject, *w) for t in told for w in words([t]) if t.subject == "device:pond-1"]
+    assert said == [("device:pond-1", "raised", "orange", "1")]
+    assert play(new, (7, 5, 0.7)) == [("pond-1", "escalated", "red", "7")]
+
+
+def test_what_is_held_back_and_gone_is_never_told() -> None:
+    new = engine(INHIBITED, HIGH, of=without("pond-1"))
+    assert new.adopt(holding()) == []
+    assert play(new, (6, 4, 20)) == [("heat-2", "returned", "orange", "6")]
+
+
+def test_a_condition_holds_back_as_soon_as_a_rule_asks_for_it() -> None:
+    old = engine(LADDER, HIGH)
+    play(old, (0, 4, 60))
+    new = engine(INHIBITED, HIGH)
+    new.adopt(old)
+    assert play(new, (6, 5, 0.45), (7, 4, 20))[1:] == [("pond-1", "raised", "orange", "7")]
+
+
+def test_what_the_database_knows_as_ended_holds_nothing_back() -> None:
+    for also_open in (True, False):
+        new = engine(INHIBITED, HIGH)
+        new.resume(holding().snapshot())
+        known = [replace(open_one("rule-1", "device:heat-2", Severity.ORANGE), returned=True)]
+        if also_open:  # it was told before the worker ended
+            known.append(open_one("rule-0", "device:pond-1", Severity.ORANGE, T0_US + S))
+        assert len(new.restore(known)) == (0 if also_open else 1)
+        assert play(new, (7, 5, 0.0))[0][:2] == ("pond-1", "returned")
+
+
+def test_what_holds_back_may_be_silence_or_a_gateway() -> None:
+    quiet = LADDER + 'inhibit = [{ by = ["rule-1"], same = "gateway" }]'
+    old = engine(LADDER, OFFLINE)
+    old.gateway_status("gw-a", False, T0_US)
+    new = engine(quiet, OFFLINE)
+    new.adopt(old)
+    assert play(new, (6, 5, 0.45)) == []
+    assert len(new.gateway_status("gw-a", True, T0_US + 7 * S)) == 2
+    old = engine(LADDER, MISSING)
+    old.tick(T0_US + 31 * S)
+    new = engine(quiet.replace('"gateway"', '"device"'), MISSING)
+    assert new.adopt(old) == []

@@ -209,3 +209,11 @@ def test_every_kind_of_channel_is_made(tmp_path: Path) -> None:
     assert [name for name, channel in made.items() if channel.records] == ["archive", "topic"]
     assert made["mail"].min_severity == Severity.ORANGE
     assert "s3cret" not in repr(made["mail"])
+
+
+@pytest.mark.parametrize("url", ["http://duty:99999/x", "http://[::1/x", "http://:80/x"])
+def test_an_address_that_is_none_is_said_at_start_and_not_repeated(url: str) -> None:
+    hooks = (WebhookConfig(name="duty", url=f"{url}?token=s3cret"),)
+    with pytest.raises(ConfigInvalid, match=r"notify\.webhooks duty: url") as said:
+        channels_of(NotifyConfig(webhooks=hooks))
+    assert "s3cret" not in str(said.value)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
+
 from alerts.engine import Engine, OpenCondition
 from core.model import Quality, Severity, Transition
 from core.registry import Registry
@@ -78,7 +80,7 @@ def test_one_silent_device_among_living_ones_is_missing() -> None:
     silent = engine(SIX)
     for at in range(0, 60, 10):
         hear(silent, [n for n in range(1, 8) if n != 3 or at < 10], at)
-    assert subjects(tick(silent, 31)) == [("raised", "device:heat-3")]
+    assert subjects(tick(silent, 51)) == [("raised", "device:heat-3")]
 
 
 def test_a_gateway_that_says_offline_is_one_alarm_and_hides_its_devices() -> None:
@@ -171,3 +173,36 @@ def test_adopt_keeps_clocks_and_conditions() -> None:
     assert subjects(new.gateway_status("gw-b", True, T0_US + 88 * S)) == [
         ("returned", "gateway:gw-b")
     ]
+
+
+def test_a_clock_that_is_set_back_leaves_nobody_unwatched_and_nobody_missing() -> None:
+    silent = engine(SIX)
+    hear(silent, range(1, 8), 4000)
+    tick(silent, 4001)
+    assert tick(silent, 401) == []
+    hear(silent, [n for n in range(1, 8) if n != 3], 425)
+    assert tick(silent, 430.9) == []
+    assert subjects(tick(silent, 431)) == [("raised", "device:heat-3")]
+    assert subjects(hear(silent, [3], 432)) == [("returned", "device:heat-3")]
+
+
+def test_who_was_missing_stays_so_when_the_clock_is_set_back() -> None:
+    silent = engine(SIX)
+    for at in range(0, 60, 10):
+        hear(silent, [n for n in range(1, 8) if n != 3], 4000 + at)
+    assert subjects(tick(silent, 4051)) == [("raised", "device:heat-3")]
+    assert tick(silent, 100) == []
+    assert subjects(hear(silent, [3], 101)) == [("returned", "device:heat-3")]
+
+
+@pytest.mark.parametrize("heard_first", [True, False])
+def test_nobody_is_missing_for_a_time_in_which_nobody_listened(heard_first: bool) -> None:
+    silent = engine(SIX)
+    hear(silent, range(1, 8), 0)
+    tick(silent, 1)
+    if heard_first:  # the broker was away; of seven devices one speaks up at once
+        assert hear(silent, [1], 600) == []
+    assert tick(silent, 601) == []
+    hear(silent, [n for n in range(1, 8) if n != 3], 625)
+    assert tick(silent, 629) == []
+    assert subjects(tick(silent, 632)) == [("raised", "device:heat-3")]

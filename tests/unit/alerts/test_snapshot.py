@@ -12,12 +12,14 @@ from alerts.snapshot import MAGIC
 from core.model import Field, Severity, Transition
 from core.registry import Registry
 from tests.support.alerting import (
+    ALL,
     ANY,
     HIGH,
     LADDER,
     MISSING,
     OFFLINE,
     RISE,
+    SMOKE,
     STUCK,
     T0_US,
     S,
@@ -195,6 +197,35 @@ def test_adopting_the_same_ends_nothing() -> None:
     feed(old, 1, [(0, 60)])
     old.tick(T0_US + 60 * S)
     assert engine(HIGH, MISSING, OFFLINE).adopt(old) == []
+
+
+def test_a_timer_does_not_count_for_a_rule_that_judges_something_else() -> None:
+    low = HIGH.replace('"high"', '"low"').replace(
+        "raise = 57.0, clear = 50.0", "raise = 5, clear = 8"
+    )
+    old = engine(HIGH + DWELL)
+    feed(old, 1, [(0, 60)])
+    new = engine(low + DWELL)
+    new.adopt(old)
+    assert feed(new, 1, [(10, 2), (19, 2), (20, 2)]) == [("raised", "orange", "20")]
+
+
+@pytest.mark.parametrize("texts", [(SMOKE, ALL), (ALL, SMOKE), (SMOKE, ANY), (ANY, ALL)])
+@pytest.mark.parametrize("restart", [True, False])
+def test_a_rule_that_becomes_one_over_parts_is_taken_over(
+    texts: tuple[str, str], restart: bool
+) -> None:
+    hut = registry(("smoke-1", "smoke"))
+    before, after = texts
+    old = engine(before, HIGH + DWELL, of=hut)
+    feed(old, 1, [(0, 5)])
+    feed(old, 2, [(1, 1)])
+    new = engine(after, HIGH + DWELL, of=hut)
+    if restart:
+        new.resume(old.snapshot())
+    else:
+        assert new.adopt(old) == []
+    assert [w[0] for w in feed(new, 1, [(2, 0)]) + feed(new, 2, [(3, 0)])][:1] == ["returned"]
 
 
 def open_one(rule: str, subject: str, *, returned: bool = False, version: int = 0) -> OpenCondition:

@@ -5,6 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.engine import Engine
+from alerts.rulebook import read_packaged
+from alerts.rules import LoadedRule
+from alerts.snapshot import pack as engine_pack
 from core.batch import of
 from core.model import Field
 from core.registry import Registry, SeriesInfo
@@ -12,9 +16,11 @@ from ingest.check import tables_of
 from ingest.quality import Delays, Marker
 from ingest.snapshots import Kept, pack, unpack
 
+AT_US = 1_790_000_000_000_000
 
-def marker(series: int) -> Marker:
-    registry = Registry(
+
+def registry_of(series: int) -> Registry:
+    return Registry(
         SeriesInfo(
             series_id=number,
             device_id=f"dev-{number}",
@@ -26,7 +32,10 @@ def marker(series: int) -> Marker:
         )
         for number in range(1, series + 1)
     )
-    return Marker(tables_of(registry), Delays(late_s=300.0, clock_skew_s=300.0))
+
+
+def marker(series: int) -> Marker:
+    return Marker(tables_of(registry_of(series)), Delays(late_s=300.0, clock_skew_s=300.0))
 
 
 @given(
@@ -37,6 +46,25 @@ def marker(series: int) -> Marker:
 def test_it_comes_out_as_it_went_in(taken_us: int, engine: bytes, state: dict[str, bytes]) -> None:
     kept = Kept(taken_us=taken_us, engine=engine, marker=state)
     assert unpack(pack(kept)) == kept
+
+
+def test_a_picture_of_the_engine_is_not_changed_by_what_is_judged_later() -> None:
+    """It is packed in a thread while the next batches are judged."""
+    rules = [LoadedRule(rule=rule, version=1) for rule in read_packaged()]
+    engine = Engine(rules, registry_of(3), now_us=AT_US)
+
+    def judge(second: int) -> None:
+        at = np.full(3, AT_US + second * 1_000_000)
+        engine.process(of([1, 2, 3], at, at, [20.0 + 9 * second] * 3, [0] * 3))
+
+    judge(1)
+    picture = engine.picture()
+    before = engine_pack(picture)
+    judge(4)
+    engine.gateway_status("gw-a", online=False, at_us=AT_US + 5_000_000)
+    engine.tick(AT_US + 9_000_000_000)
+    assert engine_pack(picture) == before
+    assert engine.snapshot() != before
 
 
 @pytest.mark.parametrize("cut", [0, 1, 10, -1])
@@ -85,7 +113,7 @@ def test_what_is_no_state_changes_nothing() -> None:
 
 
 def _mark(subject: Marker, rows: list[tuple[int, int, float]]) -> list[int]:
-    at_us = np.array([1_790_000_000_000_000 + at * 1_000_000 for _, at, _ in rows], dtype=np.int64)
+    at_us = np.array([AT_US + at * 1_000_000 for _, at, _ in rows], dtype=np.int64)
     found = subject.mark(
         of([s for s, _, _ in rows], at_us, at_us, [v for _, _, v in rows], [0] * len(rows))
     )

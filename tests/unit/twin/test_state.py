@@ -133,6 +133,15 @@ def test_a_hidden_alarm_colours_nothing_and_is_counted_apart() -> None:
     assert (now.space(0), now.hidden(0)) == ((0, 0, 0), 0)
 
 
+def test_what_the_runtime_tests_itself_with_counts_nowhere() -> None:
+    now = state()
+    now.put(alarm(1, trial=True))
+    assert (now.space(0), now.device("d4")[1], now.hidden(0)) == ((0, 0, 0), 0, 0)
+    assert now.alarms_inside(0) == []
+    now.drop("a1")
+    assert now.space(0) == (0, 0, 0)
+
+
 def test_the_next_worst_shows_when_the_worst_closes() -> None:
     now = state()
     now.put(alarm(1, severity=Severity.RED))

@@ -199,7 +199,7 @@ export class RulesList extends LitElement {
       const result = await backTest(tried(chosen.rule_id, toml), new Date(to - SPANS[this.span] * DAY_MS), new Date(to));
       if (chosen === this.chosen) this.show(result);
     } catch (cause) {
-      this.problem = problemText(cause);
+      if (chosen === this.chosen) this.problem = problemText(cause);
     }
     this.busy = false;
   };

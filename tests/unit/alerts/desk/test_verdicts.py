@@ -45,6 +45,8 @@ def test_only_what_something_may_explain_waits_and_what_follows_it_waits_too() -
     assert said([alarm("puddle")], missing, 4.9) == ["wait", "wait"]
     assert said([alarm("puddle")], missing, 5.0) == ["tell", "hold"]
     assert said([alarm("puddle", **PUDDLE)], [event(1, "raised", 0)]) == ["tell"]
+    assert said([alarm("puddle")], missing[:1], -4.9) == ["wait"]
+    assert said([alarm("puddle")], missing[:1], -3600) == ["tell"], "our clock was set back"
     lively = [alarm("puddle", life_safety=True)]
     assert said(lively, missing[:1]) == ["tell"]
 

@@ -62,7 +62,8 @@ def oracle(name: str, level: float) -> Any:
         case "balance":
             return slow.Balance(setting, smooth_us=900 * S, age_us=AGE_US)
         case "rain_explained":
-            return slow.RainExplained(setting, age_us=1800 * S)
+            step = float(resolution([known.by_id[1]])[0])
+            return slow.RainExplained(setting, age_us=1800 * S, step=step)
         case _:
             return slow.DryWeather(setting, dry_us=round(options["dry_s"] * S), age_us=1800 * S)
 

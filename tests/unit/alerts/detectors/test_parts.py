@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import inspect
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from alerts.detectors.baseline import OPEN, SETTLE, Baseline, slot_of
 from alerts.detectors.episode import Episode
 from alerts.detectors.near import ages_us, heard, nearest
 from alerts.detectors.tail import LONG, NORMAL, TOP, Tail
+from bench import detectors, fires, rivers
 from tests.support.detecting import T0_US, board_of, catchment, drain
 
 ONE = np.array([0])
@@ -216,6 +219,17 @@ def test_the_cells_miss_no_neighbour(places: list[tuple[float, float]]) -> None:
         assert sure <= near <= may
 
 
+def test_of_many_at_one_point_the_first_are_the_neighbours() -> None:
+    series = [
+        type(one)(**{name: getattr(one, name) for name in one.__slots__} | {"lon": 114.0, "lat": y})
+        for n, y in enumerate([22.5] * 60 + [22.5001], 1)
+        for one in [drain(n, f"drain-{n}")]
+    ]
+    found = nearest(series[::-1], series, 100.0, 3)[::-1]
+    assert found[[0, 1, 2, 3, 59]].tolist() == [[2, 3, 4], [1, 3, 4], [1, 2, 4], *[[1, 2, 3]] * 2]
+    assert found[60].tolist() == [1, 2, 3]
+
+
 def test_only_fresh_words_of_others_are_heard() -> None:
     registry = catchment()
     series = [registry.by_id[1]]
@@ -227,3 +241,12 @@ def test_only_fresh_words_of_others_are_heard() -> None:
     )
     assert fresh.tolist() == [[True, False, False, False]]
     assert said.tolist() == [[7.0, 0.0, 0.0, 0.0]]
+
+
+def test_the_alarm_bench_can_call_its_parts(tmp_path: Path) -> None:
+    for module in (detectors, fires, rivers):
+        asked = inspect.signature(module.measure).parameters.values()
+        assert all(one.default is not one.empty for one in asked), module.__name__
+        assert callable(module.table), module.__name__
+    gone = rivers.measure(tmp_path)
+    assert rivers.table(gone) == [f"recorded rivers: no recordings in {tmp_path}"]

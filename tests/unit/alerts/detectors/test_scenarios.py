@@ -104,6 +104,22 @@ def test_a_detector_finds_what_it_is_for(
     assert (said[:, 3:] >= 4.0).sum() == 0, "others are left alone"
 
 
+@pytest.mark.parametrize("flows", [False, True], ids=["nothing", "now and then"])
+def test_a_drain_that_stops_in_a_burst_is_found_before_it_is_warm(flows: bool) -> None:
+    def stop(value: F8) -> None:
+        value[WET - 5 : WET + 8, 1] = 0.0
+        value[WET - 5 : WET + 8 : 3, 1] += 1.2 * flows
+
+    said = play(judge_of("rain_explained", warm=100_000), changed(stop))
+    found = np.flatnonzero(said[:, 0] >= 4.0)
+    if flows:
+        assert len(found) == 0
+    else:
+        assert WET - 5 < found[0] <= WET
+        assert np.isnan(said[-1, 0]), "it has ended, and the series is no warmer than before"
+    assert np.isnan(said[:, 1:]).all(), "of the others nothing is known yet"
+
+
 @pytest.mark.parametrize("name", sorted(DETECTORS))
 def test_a_week_as_always_is_no_anomaly(name: str) -> None:
     assert np.nanmax(usual(name)) < 4.0

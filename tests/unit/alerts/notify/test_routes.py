@@ -104,3 +104,31 @@ def test_a_gap_in_the_routes_is_none_in_the_warning(
 ) -> None:
     elsewhere = {"fields": ["water"], "channels": ["mail"]}
     assert told("hook", occasion(**change), elsewhere) == ([""] if everybody else [])
+
+
+def test_a_roster_that_reaches_nobody_is_a_gap_as_well() -> None:
+    gone = {"rosters": ["gone"]}
+    assert told("hook", occasion(), gone) == told("mail", occasion(), gone) == [""]
+    assert told("hook", occasion(severity=2), gone) == []
+    route = RouteConfig(name="r", rosters=("micro",))
+    for channel in ("hook", "mail", "bus"):
+        found = targets(channel, occasion(), [route], [ROSTER], waking={"other"})
+        assert [target.recipient for target in found] == [""], "its channels are not configured"
+    bus = RouteConfig(name="r", channels=("bus",))
+    assert targets("hook", occasion(), [bus], [], waking={"hook", "mail"}) == [Target()]
+    assert targets("hook", occasion(), [bus], [], waking={"hook", "bus"}) == []
+
+
+def test_what_follows_on_an_alarm_goes_no_further_than_the_alarm() -> None:
+    route = {"kinds": ["raised"], "channels": ["mail"]}
+    assert told("hook", occasion(kind="closed"), route) == []
+    assert told("mail", occasion(kind="closed"), route) == []
+    assert told("mail", occasion(), route) == [""]
+    assert told("hook", occasion(kind="escalated"), route) == [""], "that asks for something"
+    elsewhere = {"fields": ["water"], "channels": ["mail"]}
+    assert told("hook", occasion(kind="closed"), elsewhere) == [""], "it was told of the alarm"
+
+
+def test_a_kind_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError, match="rasied"):
+        msgspec.convert({"name": "r", "kinds": ["rasied"], "channels": ["x"]}, RouteConfig)
