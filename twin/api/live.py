@@ -225,7 +225,7 @@ class Live:
             events, alarms = await reads.events(conn, self.event_id, EVENTS_AT_ONCE)
             for event in events:
                 alarm = alarms.get(event["alarm_id"])
-                # A canary's alarm is the notifier's business alone, which deletes it when it is done.
+                # A canary's alarm is the notifier's business alone; it deletes it in the end.
                 if alarm is not None and alarm["rule_id"] != CANARY:
                     if alarm["closed_at"] is None:
                         state.put(moment.open_alarm(alarm))
