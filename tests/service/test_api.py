@@ -405,6 +405,7 @@ def filled(path: str) -> str:
         "roster_id": "nothing",
         "rule_id": "nothing",
         "event_id": "1",
+        "test_id": "1",
     }
     return re.sub(r"{(\w+)}", lambda match: known[match[1]], path)
 

@@ -107,6 +107,7 @@ ceil({0});
 -- name: during
 ({0} >= {1} AND {0} < {2});
 -- name: one_of
-({0} = ANY({1}));
+-- Of nothing it is not known, also where the list is empty.
+CASE WHEN {0} IS NOT NULL THEN {0} = ANY({1}) END;
 -- name: none_of
 ({0} <> ALL({1}));
