@@ -14,7 +14,7 @@ SELECT subject FROM alarm
  WHERE rule_id = 'canary-late' AND closed_at IS NULL AND returned_at IS NULL;
 
 -- name: lock
-SELECT pg_try_advisory_lock(hashtextextended('blocktwin.notify.canary', 0));
+SELECT pg_try_advisory_lock(hashtextextended('blocktwin.canary', 0));
 
 -- name: past
 -- Alarms of canaries that are over and old.

@@ -1,5 +1,5 @@
 -- name: lock
-SELECT pg_try_advisory_lock(hashtextextended('blocktwin.notify.escalation', 0));
+SELECT pg_try_advisory_lock(hashtextextended('blocktwin.escalation', 0));
 
 -- name: due
 -- Alarms that wait for an acknowledgement and whose next call is due, the longest waiting first, each

@@ -14,7 +14,8 @@ import pytest
 
 from alerts import store
 from alerts.config import CANARY, NotifyConfig
-from alerts.notify import canary
+from alerts.notify import canary, escalation, outbox
+from alerts.notify.channels import Journal
 from alerts.notify.message import Message
 from core.config import DatabaseConfig, MqttConfig
 from core.model import Field, Severity, TransitionKind
@@ -200,3 +201,14 @@ def test_hearing_a_canary_that_is_over_is_no_failure(dsn: str, world: Conn) -> N
     made = Message(key="k", body=b"", gateway="gw-a", kind="raised", alarm_id=alarm)
     channel.deliver(made)
     assert heard[0][0] == "gw-a"
+
+
+@pytest.mark.parametrize("name", [CANARY, "escalation", "duty"])
+def test_who_looks_after_canaries_and_calls_keeps_nobody_from_a_channel(
+    dsn: str, world: Conn, name: str
+) -> None:
+    assert canary.claim(world)
+    assert escalation.claim(world)
+    with psycopg.connect(dsn, autocommit=True) as other:
+        assert outbox.claim(other, Journal(path=Path("unused"), name=name))
+        assert not outbox.claim(world, Journal(path=Path("unused"), name=name))
