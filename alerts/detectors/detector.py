@@ -6,6 +6,7 @@ far off it is; rarity, holding and warming up are the same for all and stand her
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
@@ -54,7 +55,7 @@ class DetectorOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     gap_s: Seconds = 6 * 3600.0
 
 
-class Detector:
+class Detector(ABC):
     """A judge whose value is -log10 of how often a reading as odd as this one comes.
 
     Attributes:
@@ -131,9 +132,9 @@ class Detector:
             said[part] = self._judge(row[part], at_us[part], value[part], learn[part], board)
         return said
 
+    @abstractmethod
     def _judge(self, row: Index, at_us: I8, value: F8, learn: Bool, board: Board) -> F8:
         """Judge so few rows that what is computed for them fits the processor's cache."""
-        raise NotImplementedError
 
     def explain(self, row: int) -> tuple[str, str]:
         """Say the last score of a row with its numbers, Chinese and English."""
@@ -145,9 +146,9 @@ class Detector:
             f"{self._quantity(row)[1]} {en}; score {score:.1f} ({often_en})",
         )
 
+    @abstractmethod
     def _sentence(self, row: int) -> tuple[str, str]:
         """Return the middle of the sentence: what was measured against what was expected."""
-        raise NotImplementedError
 
     def _quantity(self, row: int) -> tuple[str, str]:
         quantity = QUANTITIES.get(self.series[row].quantity)
