@@ -188,7 +188,9 @@ async def test_a_canary_wakes_nobody(dsn: str, world: Conn, tmp_path: Path) -> N
             sing(world, 0)
             raise_alarm(world, "heat.00016")
             await eventually(lambda: len(receiver.accepted) == 1)
-            await eventually(lambda: len(journal.read_text().splitlines()) == 4)
+            await eventually(
+                lambda: journal.exists() and len(journal.read_text().splitlines()) == 4
+            )
         assert receiver.events()[0]["subject"] == "device:heat.00016"
 
 
